@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { SealgateError } from '../errors.ts'
+import { requireLength } from './bytes.ts'
+import {
+  FOOTER_MAGIC,
+  SALT_SIZE,
+  SEALED_SEGMENT_SIZE,
+  SEGMENT_SIZE,
+  TAG_SIZE,
+  TRAILER_SIZE,
+} from './constants.ts'
+import { encodeFooter, type FooterChecksums, type FooterPart, footerAad } from './footer.ts'
+import type { ObjectKey } from './object-key.ts'
+import { sealRecord } from './record.ts'
+import { sealSegmentInto, segmentNonce } from './segment.ts'
+import { segmentCount, segmentsSize, storedSize } from './size.ts'
+
+/**
+ * Seals one part: its segments, `segmentsSize(size)` bytes in all. The last segment leaves only after `body` has
+ * ended without an error, so a body whose end throws (a wrong checksum, a client gone) never becomes a whole part.
+ * @param o.salt 32 fresh random bytes for this upload of the part; empty for part number 0
+ * @param o.size plaintext bytes; a body of another length throws IncompleteBody
+ */
+export async function* sealPart(o: {
+  readonly objectKey: ObjectKey
+  readonly partNumber: number
+  readonly salt: Buffer
+  readonly size: number
+  readonly body: AsyncIterable<Uint8Array>
+}): AsyncGenerator<Buffer> {
+  const key = o.objectKey.partKey(o.partNumber, o.salt)
+  try {
+    yield* sealSegments(key, o.size, o.body, () => NOTHING)
+  } finally {
+    key.fill(0)
+  }
+}
+
+/**
+ * Seals a single PUT: segments ‖ zero padding ‖ footer and trailer, exactly `storedSize(size)` bytes. Like
+ * `sealPart` it holds the last segment back until the body has ended and `footer` has returned.
+ */
+export async function* sealObject(o: {
+  readonly objectKey: ObjectKey
+  readonly size: number
+  readonly body: AsyncIterable<Uint8Array>
+  /** The plaintext's checksums; called once, when the body has ended. */
+  readonly footer: () => FooterChecksums
+}): AsyncGenerator<Buffer> {
+  const stored = storedSize(o.size)
+  const key = o.objectKey.partKey(0, NOTHING)
+  const finish = (): Buffer => {
+    const fields = { objectKey: o.objectKey, plainSize: o.size, storedSize: stored, parts: [] }
+    const footer = sealFooter({ ...fields, checksums: o.footer() })
+    return Buffer.concat([Buffer.alloc(stored - segmentsSize(o.size) - footer.length), footer])
+  }
+  try {
+    yield* sealSegments(key, o.size, o.body, finish)
+  } finally {
+    key.fill(0)
+  }
+}
+
+/**
+ * Seals a footer under a fresh salt at every call: GCM(footer) ‖ salt ‖ length ‖ magic. The zero padding before it
+ * is the caller's. FORMAT.md section 6.
+ * @param o.parts empty for a single PUT, else in ascending order
+ */
+export function sealFooter(o: {
+  readonly objectKey: ObjectKey
+  readonly plainSize: number
+  readonly storedSize: number
+  readonly parts: readonly FooterPart[]
+  readonly checksums: FooterChecksums
+}): Buffer {
+  const plaintext = encodeFooter(o)
+  const data =
+    o.parts.length === 0
+      ? segmentsSize(o.plainSize)
+      : o.parts.reduce((sum, part) => sum + segmentsSize(part.size), 0)
+  const length = plaintext.length + TAG_SIZE
+  if (o.parts.length > 0 && o.parts.reduce((sum, part) => sum + part.size, 0) !== o.plainSize)
+    throw new RangeError('expected the sizes of the parts to add up to the size of the object')
+  if (data + length + TRAILER_SIZE > o.storedSize)
+    throw new RangeError('expected parts of at least 5 MiB but the last: the footer does not fit')
+  const salt = randomBytes(SALT_SIZE)
+  const key = o.objectKey.footerKey(salt)
+  const sealed = sealRecord(key, plaintext, footerAad(length, o.storedSize))
+  key.fill(0)
+  const aad = footerAad(length, o.storedSize)
+  requireLength('sealed footer', sealed, length)
+  return Buffer.concat([sealed, salt, aad.subarray(0, 4), Buffer.from(FOOTER_MAGIC, 'latin1')])
+}
+
+const NOTHING = Buffer.alloc(0)
+/** Segments sealed per yield when the body comes in large chunks: 256 KiB. */
+const BATCH = 4
+
+/** Segments in batches; `finish` is called when the body has ended, and its bytes follow the last segment. */
+async function* sealSegments(
+  key: Buffer,
+  size: number,
+  body: AsyncIterable<Uint8Array>,
+  finish: () => Buffer,
+): AsyncGenerator<Buffer> {
+  const last = segmentCount(size) - 1
+  // Never more than one segment waits here; a caller's chunk is used only until the next is asked for.
+  const pending = Buffer.alloc(Math.min(size, SEGMENT_SIZE))
+  let filled = 0
+  let index = 0
+  let received = 0
+  try {
+    for await (const chunk of body) {
+      received += chunk.length
+      if (received > size) throw incomplete()
+      let at = 0
+      while (at < chunk.length) {
+        if (filled === 0 && index < last && chunk.length - at >= SEGMENT_SIZE) {
+          const count = Math.min(BATCH, last - index, Math.floor((chunk.length - at) / SEGMENT_SIZE))
+          yield sealWhole(key, chunk.subarray(at, at + count * SEGMENT_SIZE), index)
+          index += count
+          at += count * SEGMENT_SIZE
+          continue
+        }
+        const taken = Math.min(pending.length - filled, chunk.length - at)
+        pending.set(chunk.subarray(at, at + taken), filled)
+        filled += taken
+        at += taken
+        if (filled === SEGMENT_SIZE && index < last) {
+          yield sealWhole(key, pending, index)
+          index++
+          filled = 0
+        }
+      }
+    }
+    if (received !== size) throw incomplete()
+    const end = finish()
+    const out = Buffer.allocUnsafeSlow(filled + TAG_SIZE + end.length)
+    const at = sealSegmentInto(out, 0, key, pending.subarray(0, filled), segmentNonce(last, true))
+    out.set(end, at)
+    yield out
+  } finally {
+    pending.fill(0)
+  }
+}
+
+/** Seals whole segments that are not the part's last. */
+function sealWhole(key: Buffer, plain: Uint8Array, firstIndex: number): Buffer {
+  const count = plain.length / SEGMENT_SIZE
+  const out = Buffer.allocUnsafeSlow(count * SEALED_SEGMENT_SIZE)
+  let offset = 0
+  for (let n = 0; n < count; n++) {
+    const segment = plain.subarray(n * SEGMENT_SIZE, (n + 1) * SEGMENT_SIZE)
+    offset = sealSegmentInto(out, offset, key, segment, segmentNonce(firstIndex + n, false))
+  }
+  return out
+}
+
+function incomplete(): SealgateError {
+  return new SealgateError('IncompleteBody')
+}
