@@ -26,7 +26,7 @@ export function storedSize(plain: number): number {
 
 /** P of a stored length, or null if no plaintext has this stored length. */
 export function plainSize(stored: number): number | null {
-  if (!Number.isSafeInteger(stored) || stored < MIN_STORED_SIZE) return null
+  if (!Number.isSafeInteger(stored) || stored < MIN_STORED_SIZE || stored > SIZE_LIMIT) return null
   const plain = maxPlainSize(stored)
   return storedSize(plain) === stored ? plain : null
 }
@@ -64,7 +64,9 @@ export function maxPartCount(plain: number): number {
 }
 
 function requireSize(bytes: number): void {
-  // 2^52 leaves room for the overhead without leaving the safe integers.
-  if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > 2 ** 52)
+  if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > SIZE_LIMIT)
     throw new RangeError(`expected a size in bytes, got ${bytes}`)
 }
+
+/** 4 PiB, far beyond what any store takes: leaves room for the overhead without leaving the safe integers. */
+const SIZE_LIMIT = 2 ** 52

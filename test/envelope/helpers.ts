@@ -77,7 +77,7 @@ export function footerOf(objectKey: ObjectKey, stored: Buffer): Footer {
 }
 
 /** Opens the footer and a range of the object, as a GET does; by default the whole. */
-export function openObject(
+export async function openObject(
   objectKey: ObjectKey,
   stored: Buffer,
   from?: number,
