@@ -1,0 +1,35 @@
+/** What every call to a KMS is bound to; unwrapping under another context must fail. */
+export type EncryptionContext = Readonly<Record<string, string>>
+
+/** A source of data keys: 32-byte keys, wrapped under a customer master key (CMK) that never leaves it. */
+export interface Kms {
+  generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey>
+  /** Rejects when the key is unknown or the wrapped bytes do not belong to this CMK and context. */
+  decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer>
+}
+
+export interface GeneratedDataKey {
+  readonly plaintext: Buffer
+  readonly wrapped: Buffer
+}
+
+/** The wrapped bytes are not what this CMK wrapped under this context: no retry will help. */
+export class WrappedKeyError extends Error {
+  override readonly name = 'WrappedKeyError'
+}
+
+/** One byte string for one context: pairs sorted by name, each part behind its 32-bit length. */
+export function canonicalContext(context: EncryptionContext): Buffer {
+  const names = Object.keys(context).sort()
+  return lengthPrefixed(names.flatMap((name) => [Buffer.from(name), Buffer.from(context[name] ?? '')]))
+}
+
+export function lengthPrefixed(parts: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(
+    parts.flatMap((part) => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(part.length)
+      return [length, part]
+    }),
+  )
+}

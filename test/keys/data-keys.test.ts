@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import {
+  createKeyring,
+  DataKeys,
+  KeyringError,
+  type Kms,
+  LocalKms,
+  loadKeyring,
+} from '../../src/keys/index.ts'
+
+const dir = mkdtempSync(join(tmpdir(), 'keys-'))
+after(() => rmSync(dir, { recursive: true }))
+const ring = createKeyring(join(dir, 'keyring.json'))
+
+function setup(retired: string[] = []) {
+  const local = new LocalKms(ring)
+  const calls = { made: 0, opened: 0 }
+  const kms: Kms = {
+    generateDataKey: (id, c) => (calls.made++, local.generateDataKey(id, c)),
+    decrypt: (id, w, c) => (calls.opened++, local.decrypt(id, w, c)),
+  }
+  const keys = new DataKeys({
+    kms,
+    realm: ring.realm,
+    policy: () => ({ cmk: ring.current, retired }),
+    epoch: { maxAgeMs: 1000, maxObjects: 3, maxBytes: 1000 },
+    decryptCache: { maxEntries: 10, maxAgeMs: 1000 },
+    now: () => 0,
+  })
+  return { keys, calls }
+}
+
+test('concurrent askers share one KMS call and one key opens again', async () => {
+  const { keys, calls } = setup()
+  const [a, b] = await Promise.all([keys.encrypting('b', 1), keys.encrypting('b', 1)])
+  assert.equal(calls.made, 1)
+  assert.deepEqual(a.dekId, b.dekId)
+  assert.deepEqual(Buffer.from(await keys.decrypting('b', a)), Buffer.from(a.plaintext))
+  await keys.decrypting('b', a)
+  assert.equal(calls.opened, 1)
+})
+
+test('an epoch ends at its object limit and an oversized object still gets a key', async () => {
+  const { keys } = setup()
+  const ids = new Set<string>()
+  for (let i = 0; i < 4; i++) ids.add((await keys.encrypting('b', 1)).dekId.toString('hex'))
+  assert.equal(ids.size, 2)
+  assert.equal((await keys.encrypting('big', 5000)).plaintext.length, 32)
+})
+
+test('a key of another bucket is refused, and the refusal is remembered', async () => {
+  const { keys, calls } = setup()
+  const key = await keys.encrypting('a', 1)
+  for (let i = 0; i < 2; i++)
+    await assert.rejects(keys.decrypting('b', key), { kind: 'ObjectIntegrityError' })
+  assert.equal(calls.opened, 1)
+})
+
+test('a CMK outside the allow-list is refused without a KMS call', async () => {
+  const { keys, calls } = setup()
+  const key = await keys.encrypting('a', 1)
+  await assert.rejects(keys.decrypting('a', { ...key, cmkId: 'local:0000000000000000' }), {
+    kind: 'ObjectIntegrityError',
+  })
+  assert.equal(calls.opened, 0)
+})
+
+test('the keyring is private, reloads the same, and refuses open modes and broken JSON without quoting it', () => {
+  const path = join(dir, 'keyring.json')
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.deepEqual(loadKeyring(path), ring)
+  const bad = join(dir, 'bad.json')
+  writeFileSync(bad, 'topsecret', { mode: 0o600 })
+  assert.throws(
+    () => loadKeyring(bad),
+    (e: Error) => e instanceof KeyringError && !e.message.includes('topsecret'),
+  )
+  chmodSync(bad, 0o640)
+  assert.throws(() => loadKeyring(bad), /chmod 600/)
+})
