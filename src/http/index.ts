@@ -1,0 +1,1 @@
+export { createHttpServer, drain, expectsContinue, type HttpLimits } from './server.ts'
