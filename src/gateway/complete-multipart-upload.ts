@@ -1,0 +1,305 @@
+import { createHash } from 'node:crypto'
+import { createChecksum } from '../base/checksum.ts'
+import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import { combineCrc } from '../base/crc-combine.ts'
+import {
+  ENVELOPE_METADATA_NAME,
+  type FooterChecksums,
+  type FooterPart,
+  MAX_PARTS,
+  MIN_PART_SIZE,
+  sealFooter,
+  segmentsSize,
+  storedSize,
+} from '../envelope/index.ts'
+import { isError, SealgateError } from '../errors.ts'
+import type { WriteCondition } from '../storage/storage.ts'
+import { checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
+import type { EncryptionAnswer } from './encryption.ts'
+import { toClientEtag } from './etag.ts'
+import type { Gateway } from './gateway.ts'
+import { isGone } from './multipart.ts'
+import { checkBucket } from './names.ts'
+import {
+  type FoundPart,
+  listRecords,
+  readDone,
+  readInit,
+  removeState,
+  stashKey,
+  type UploadInit,
+  type UploadName,
+  writeDone,
+} from './upload-state.ts'
+
+export interface CompletedPart {
+  readonly partNumber: number
+  readonly etag: string
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer } | undefined
+}
+
+export interface CompleteMultipartUploadInput extends UploadName {
+  readonly parts: readonly CompletedPart[]
+  readonly condition?: WriteCondition | undefined
+  /** The checksum of the whole object that the client expects, in S3's text (base64, `-N` behind a composite one). */
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly text: string } | undefined
+  /** x-amz-mp-object-size */
+  readonly objectSize?: number | undefined
+}
+
+export interface CompleteMultipartUploadOutput extends EncryptionAnswer {
+  readonly etag: string
+  readonly lastModified: number
+  readonly checksums: readonly ObjectChecksum[]
+}
+
+/**
+ * Joins the parts and puts the footer behind them. A Complete that is sent again after its answer was lost gets the same
+ * answer; state is removed only after the object is known to be there.
+ */
+export async function completeMultipartUpload(
+  gateway: Gateway,
+  input: CompleteMultipartUploadInput,
+): Promise<CompleteMultipartUploadOutput> {
+  checkBucket(gateway, input.bucket)
+  const upload = { bucket: input.bucket, key: input.key, uploadId: input.uploadId }
+  try {
+    const init = await readInit(gateway, upload)
+    return await complete(gateway, input, upload, init)
+  } catch (error) {
+    const earlier = isGone(error) ? await answerOfEarlier(gateway, upload) : null
+    if (earlier !== null) return earlier
+    throw error
+  }
+}
+
+async function complete(
+  gateway: Gateway,
+  input: CompleteMultipartUploadInput,
+  upload: UploadName,
+  init: UploadInit,
+): Promise<CompleteMultipartUploadOutput> {
+  const found = selectParts(input.parts, await listRecords(gateway, upload, init))
+  const checksums = combineChecksums(init, found)
+  checkExpectations(input, found, checksums)
+  const parts: FooterPart[] = found.map(({ record }) => ({
+    partNumber: record.partNumber,
+    size: record.size,
+    salt: record.salt,
+    checksum: checksums.partAlgorithm === null ? Buffer.alloc(0) : record.checksum,
+  }))
+  const plain = parts.reduce((sum, part) => sum + part.size, 0)
+  if (storedSize(plain) > gateway.storage.limits.maxObjectBytes) throw new SealgateError('EntityTooLarge')
+  const footer = sealFooter({
+    objectKey: init.objectKey,
+    plainSize: plain,
+    storedSize: storedSize(plain),
+    parts,
+    checksums,
+  })
+  const data = parts.reduce((sum, part) => sum + segmentsSize(part.size), 0)
+  const padding = storedSize(plain) - data - footer.length
+  const joined = await placeFooter(gateway, upload, found, Buffer.concat([Buffer.alloc(padding), footer]))
+  const { etag, lastModified } = await gateway.storage.completeMultipartUpload({
+    ...upload,
+    parts: joined,
+    condition: input.condition,
+  })
+  const output = {
+    etag: toClientEtag(etag),
+    lastModified,
+    cmkId: init.cmkId,
+    checksums: checksumsOf({ parts, checksums }),
+  }
+  await finish(gateway, upload, init, output)
+  return output
+}
+
+/** Matches what the client lists with what was uploaded, by S3's rules and errors. */
+function selectParts(listed: readonly CompletedPart[], found: readonly FoundPart[]): readonly FoundPart[] {
+  const byNumber = Map.groupBy(found, ({ record }) => record.partNumber)
+  let previous = 0
+  return listed.map((part, index) => {
+    if (part.partNumber <= previous) throw new SealgateError('InvalidPartOrder')
+    previous = part.partNumber
+    const candidates = byNumber.get(part.partNumber) ?? []
+    const match = candidates.findLast(({ record }) => record.etag === part.etag)
+    // A part in the store that was replaced meanwhile is the store's to refuse; among the others the latest stands.
+    if (match === undefined || (match.record.location !== 'part' && match !== candidates.at(-1)))
+      throw invalidPart(part)
+    checkPartChecksum(part, match)
+    if (match.record.size < MIN_PART_SIZE && index < listed.length - 1) {
+      throw new SealgateError('EntityTooSmall', undefined, {
+        details: {
+          ETag: part.etag,
+          MinSizeAllowed: String(MIN_PART_SIZE),
+          PartNumber: String(part.partNumber),
+          ProposedSize: String(match.record.size),
+        },
+      })
+    }
+    return match
+  })
+}
+
+function invalidPart(part: CompletedPart): SealgateError {
+  return new SealgateError('InvalidPart', undefined, {
+    details: { ETag: part.etag, PartNumber: String(part.partNumber) },
+  })
+}
+
+function checkPartChecksum(part: CompletedPart, { record }: FoundPart): void {
+  if (part.checksum === undefined || record.checksumAlgorithm === null) return
+  if (part.checksum.algorithm !== record.checksumAlgorithm || !part.checksum.value.equals(record.checksum))
+    throw invalidPart(part)
+}
+
+/** The whole object's checksum from those of its parts, if the upload was begun with an algorithm and all parts have it. */
+function combineChecksums(init: UploadInit, found: readonly FoundPart[]): FooterChecksums {
+  const algorithm = init.checksumAlgorithm ?? commonAlgorithm(found)
+  if (algorithm === null || found.some(({ record }) => record.checksumAlgorithm !== algorithm))
+    return { type: null, values: [], partAlgorithm: null }
+  const type = init.checksumType ?? 'COMPOSITE'
+  const value = type === 'FULL_OBJECT' ? combineFull(algorithm, found) : compose(algorithm, found)
+  return { type, values: [{ algorithm, value }], partAlgorithm: algorithm }
+}
+
+function commonAlgorithm(found: readonly FoundPart[]): ChecksumAlgorithm | null {
+  const algorithm = found[0]?.record.checksumAlgorithm ?? null
+  return algorithm === 'CRC64NVME' ? null : algorithm
+}
+
+function combineFull(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]): Buffer {
+  return found
+    .slice(1)
+    .reduce(
+      (crc, { record }) => combineCrc(algorithm, crc, record.checksum, record.size),
+      found[0]?.record.checksum ?? Buffer.alloc(CHECKSUM_ALGORITHMS[algorithm].bytes),
+    )
+}
+
+/** A composite checksum is the checksum of the parts' checksums. */
+function compose(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]): Buffer {
+  const joined = Buffer.concat(found.map(({ record }) => record.checksum))
+  if (algorithm === 'SHA1' || algorithm === 'SHA256') return createHash(algorithm).update(joined).digest()
+  const checksum = createChecksum(algorithm)
+  checksum.update(joined)
+  return checksum.digest()
+}
+
+function checkExpectations(
+  input: CompleteMultipartUploadInput,
+  found: readonly FoundPart[],
+  checksums: FooterChecksums,
+): void {
+  const size = found.reduce((sum, { record }) => sum + record.size, 0)
+  if (input.objectSize !== undefined && input.objectSize !== size) {
+    throw new SealgateError(
+      'InvalidRequest',
+      `The provided 'x-amz-mp-object-size' header value ${input.objectSize} does not match what was computed: ${size}`,
+    )
+  }
+  if (input.checksum === undefined) return
+  const [computed] = checksumsOf({ parts: found, checksums }).filter(
+    ({ algorithm }) => algorithm === input.checksum?.algorithm,
+  )
+  if (computed === undefined) return
+  const expected = input.checksum.text
+  // Clients give a composite checksum with or without the number of parts.
+  if (expected !== checksumText(computed) && expected !== computed.value.toString('base64'))
+    throw new SealgateError('BadDigest')
+}
+
+/** Uploads padding and footer: behind the last part if that waits in the system bucket, otherwise as one more part. */
+async function placeFooter(gateway: Gateway, upload: UploadName, found: readonly FoundPart[], tail: Buffer) {
+  const joined = found.map(({ record }) => ({ partNumber: record.partNumber, etag: record.etag }))
+  const last = found.at(-1)
+  if (last === undefined) throw new SealgateError('MalformedXML')
+  const { record } = last
+  if (record.location === 'part') {
+    const partNumber = record.partNumber + 1
+    if (partNumber > MAX_PARTS) throw new RangeError('part 10000 is always stashed')
+    const { etag } = await gateway.storage.uploadPart({
+      ...upload,
+      partNumber,
+      size: tail.length,
+      body: chunks(tail),
+    })
+    return [...joined, { partNumber, etag }]
+  }
+  const key = record.location === 'inline' ? last.marker : stashKey(upload, record)
+  const sealed = segmentsSize(record.size)
+  const stash = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
+  if (stash.object.size !== sealed) {
+    stash.body.destroy()
+    throw new SealgateError('ObjectIntegrityError', undefined, { reason: 'stashed part of another length' })
+  }
+  const body = chunks(stash.body, tail)
+  const { etag } = await gateway.storage.uploadPart({
+    ...upload,
+    partNumber: record.partNumber,
+    size: sealed + tail.length,
+    body,
+  })
+  return [...joined.slice(0, -1), { partNumber: record.partNumber, etag }]
+}
+
+async function* chunks(...sources: (AsyncIterable<Uint8Array> | Buffer)[]): AsyncGenerator<Uint8Array> {
+  for (const source of sources) {
+    if (Buffer.isBuffer(source)) yield source
+    else yield* source
+  }
+}
+
+/** The object is there: whatever fails from here on is logged and left to the collector. */
+async function finish(
+  gateway: Gateway,
+  upload: UploadName,
+  init: UploadInit,
+  output: CompleteMultipartUploadOutput,
+): Promise<void> {
+  try {
+    const checksums = output.checksums.map((checksum) => ({
+      ...checksum,
+      value: checksum.value.toString('base64'),
+    }))
+    await writeDone(gateway, upload, init, { ...output, checksums })
+    await removeState(gateway, upload)
+  } catch (error) {
+    gateway.warn('state of a completed upload is left behind', error)
+  }
+}
+
+/** `done` says what an earlier Complete answered; without it, the object itself tells by its commitment. */
+async function answerOfEarlier(
+  gateway: Gateway,
+  upload: UploadName,
+): Promise<CompleteMultipartUploadOutput | null> {
+  const done = await readDone(gateway, upload)
+  if (done !== null) {
+    return {
+      ...done,
+      checksums: done.checksums.map((checksum) => ({
+        ...checksum,
+        value: Buffer.from(checksum.value, 'base64'),
+      })),
+    }
+  }
+  gateway.uploads.delete(JSON.stringify([upload.bucket, upload.key, upload.uploadId]))
+  try {
+    const init = await readInit(gateway, upload)
+    const stored = await gateway.storage.headObject(upload)
+    if (stored.metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
+    const output = {
+      etag: toClientEtag(stored.etag),
+      lastModified: stored.lastModified,
+      cmkId: init.cmkId,
+      checksums: [],
+    }
+    await finish(gateway, upload, init, output)
+    return output
+  } catch (error) {
+    if (isError(error, 'NoSuchUpload', 'NoSuchKey')) return null
+    throw error
+  }
+}

@@ -1,0 +1,41 @@
+import type { DataKeys } from '../keys/index.ts'
+import type { Storage } from '../storage/storage.ts'
+import { UploadKeyCache } from './upload-state.ts'
+
+/**
+ * What every operation of this room works with. Operations are plain functions `operation(gateway, input)`, one a
+ * file: they know keys, the envelope and the store, and neither HTTP nor XML.
+ */
+export interface Gateway {
+  readonly storage: Storage
+  readonly keys: DataKeys
+  /** Random id of this deployment, bound into every envelope. */
+  readonly realm: string
+  /** Holds the deployment's own records; no operation of a client reaches it. */
+  readonly systemBucket: string
+  readonly now: () => number
+  /** For what goes wrong behind a finished answer (left-over state of an upload, say). */
+  readonly warn: (message: string, error: unknown) => void
+  readonly uploads: UploadKeyCache
+}
+
+export interface GatewayOptions {
+  readonly storage: Storage
+  readonly keys: DataKeys
+  readonly realm: string
+  readonly systemBucket: string
+  readonly now?: () => number
+  readonly warn?: (message: string, error: unknown) => void
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  return {
+    storage: options.storage,
+    keys: options.keys,
+    realm: options.realm,
+    systemBucket: options.systemBucket,
+    now: options.now ?? Date.now,
+    warn: options.warn ?? (() => undefined),
+    uploads: new UploadKeyCache(),
+  }
+}

@@ -1,0 +1,26 @@
+import { SealgateError } from '../errors.ts'
+import type { Gateway } from './gateway.ts'
+
+/**
+ * Amazon S3 User Guide, "Bucket naming rules": 3 to 63 characters, lower-case letters, digits, dots and hyphens, beginning
+ * and ending with a letter or digit, no two dots in a row, not an IPv4 address. The system bucket does not exist for clients.
+ */
+export function checkNewBucketName(gateway: Gateway, bucket: string): void {
+  const wellFormed = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) && !bucket.includes('..')
+  if (!wellFormed || /^\d+\.\d+\.\d+\.\d+$/.test(bucket)) throw invalidName(bucket)
+  if (bucket === gateway.systemBucket) throw new SealgateError('BucketAlreadyExists')
+}
+
+/** Every operation on a bucket begins here: the system bucket is answered as if it were not there. */
+export function checkBucket(gateway: Gateway, bucket: string): void {
+  if (bucket === gateway.systemBucket) throw noSuchBucket(bucket)
+  if (bucket.length > 63 || !/^[A-Za-z0-9._-]+$/.test(bucket)) throw invalidName(bucket)
+}
+
+export function noSuchBucket(bucket: string): SealgateError {
+  return new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
+}
+
+function invalidName(bucket: string): SealgateError {
+  return new SealgateError('InvalidBucketName', undefined, { details: { BucketName: bucket } })
+}

@@ -1,0 +1,174 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import {
+  ENVELOPE_METADATA_NAME,
+  type Envelope,
+  type Footer,
+  MAX_SEALED_FOOTER,
+  type ObjectKey,
+  openEnvelope,
+  openFooter,
+  parseEnvelope,
+  plainSize,
+  storedSize,
+} from '../envelope/index.ts'
+import { isError, SealgateError } from '../errors.ts'
+import type { ObjectBody, StoredObject } from '../storage/storage.ts'
+import { hashOf } from './attributes.ts'
+import { CLIENT_CONDITION } from './conditions.ts'
+import type { Gateway } from './gateway.ts'
+
+/** An object whose envelope has been opened and checked: name, deployment, metadata and size are authentic. */
+export interface OpenedObject {
+  readonly bucket: string
+  readonly key: string
+  readonly stored: StoredObject
+  readonly envelope: Envelope
+  readonly objectKey: ObjectKey
+  /** Plaintext bytes. For a multipart object this is what the stored length says; the footer confirms it. */
+  readonly size: number
+}
+
+/** Opens the envelope of what the store answered; every check that needs no body is made here. */
+export async function openObject(
+  gateway: Gateway,
+  bucket: string,
+  key: string,
+  stored: StoredObject,
+): Promise<OpenedObject> {
+  const text = stored.metadata[ENVELOPE_METADATA_NAME]
+  if (text === undefined) throw new SealgateError('ObjectNotEncrypted')
+  const envelope = parseEnvelope(text)
+  if (!timingSafeEqual(envelope.metadataHash, hashOf(stored)))
+    throw integrity('metadata differs from what the envelope binds')
+  const size = plainSize(stored.size)
+  if (size === null) throw integrity('stored length is none that a sealed object has')
+  if (envelope.kind === 'single' && envelope.plainSize !== size)
+    throw integrity('stored length differs from the envelope')
+  const dek = await gateway.keys.decrypting(bucket, envelope)
+  const objectKey = openEnvelope(envelope, dek, { realm: gateway.realm, bucket, key })
+  return { bucket, key, stored, envelope, objectKey, size }
+}
+
+/** Heads and opens in one. */
+export async function headAndOpen(
+  gateway: Gateway,
+  bucket: string,
+  key: string,
+  signal?: AbortSignal,
+): Promise<OpenedObject> {
+  return openObject(gateway, bucket, key, await gateway.storage.headObject({ bucket, key, signal }))
+}
+
+/** A footer is found by what is authentic about the object, never by names or ETags, which the store chooses. */
+const footers = new LRUCache<string, Footer>({
+  maxSize: 4 * 1024 * 1024,
+  sizeCalculation: (footer) => 256 + footer.parts.length * 128,
+  ttl: 10 * 60 * 1000,
+})
+
+/** Enough for the footer of an object of 816 parts. */
+const SUFFIX_BYTES = 65536
+/** A footer of a single PUT has no part table. */
+const SINGLE_SUFFIX_BYTES = 256
+
+/**
+ * Reads and checks the footer: one call to the store for up to 816 parts, pinned to the ETag that was opened.
+ * The store's answer is PreconditionFailed if the object was overwritten in between; see `retryOverwritten`.
+ */
+export async function readFooter(
+  gateway: Gateway,
+  object: OpenedObject,
+  signal?: AbortSignal,
+): Promise<Footer> {
+  const id = footerId(object)
+  const known = footers.get(id)
+  if (known !== undefined) return known
+  let want = object.envelope.kind === 'single' ? SINGLE_SUFFIX_BYTES : SUFFIX_BYTES
+  for (;;) {
+    const tail = await readSuffix(gateway, object, Math.min(want, object.stored.size), signal)
+    const opened = openFooter(object.objectKey, tail, object.stored.size)
+    if ('footer' in opened) {
+      return rememberFooter(object, opened.footer)
+    }
+    if (opened.need <= want || opened.need > MAX_SEALED_FOOTER) throw integrity('footer length')
+    want = opened.need
+  }
+}
+
+/** The same for a caller who holds the object's last bytes already. */
+export function checkFooter(object: OpenedObject, tail: Buffer): Footer | null {
+  const opened = openFooter(object.objectKey, tail, object.stored.size)
+  return 'footer' in opened ? rememberFooter(object, opened.footer) : null
+}
+
+function rememberFooter(object: OpenedObject, footer: Footer): Footer {
+  if (footer.plainSize !== object.size || storedSize(footer.plainSize) !== object.stored.size)
+    throw integrity('footer size')
+  const single = object.envelope.kind === 'single'
+  if (single !== (footer.parts.length === 0)) throw integrity('footer kind')
+  footers.set(footerId(object), footer)
+  return footer
+}
+
+function footerId(object: OpenedObject): string {
+  return createHash('sha256')
+    .update(object.stored.metadata[ENVELOPE_METADATA_NAME] ?? '')
+    .update(`\0${object.stored.size}\0${object.bucket}\0${object.key}`)
+    .digest('base64')
+}
+
+async function readSuffix(
+  gateway: Gateway,
+  object: OpenedObject,
+  bytes: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  const { bucket, key } = object
+  const answer = await gateway.storage.getObject({
+    bucket,
+    key,
+    range: { suffix: bytes },
+    ifMatch: object.stored.etag,
+    signal,
+  })
+  const tail = await readWhole(answer.body, bytes)
+  if (answer.object.size !== object.stored.size || tail.length !== bytes)
+    throw integrity('suffix shorter than asked')
+  return tail
+}
+
+/** Collects a body that must not be longer than `limit` bytes. */
+export async function readWhole(body: ObjectBody, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > limit) {
+      body.destroy()
+      throw integrity('body longer than its length')
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, size)
+}
+
+/**
+ * A second call to the store can meet another object: its If-Match then fails, and the whole operation starts again on what
+ * is there now.
+ */
+export async function retryOverwritten<T>(operation: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await operation()
+    } catch (error) {
+      if (!isError(error, 'PreconditionFailed') || error.reason === CLIENT_CONDITION) throw error
+      if (attempt === 3)
+        throw new SealgateError('SlowDown', undefined, { cause: error, headers: { 'retry-after': '1' } })
+    }
+  }
+}
+
+export function integrity(reason: string): SealgateError {
+  return new SealgateError('ObjectIntegrityError', undefined, { reason })
+}

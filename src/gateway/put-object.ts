@@ -1,0 +1,81 @@
+import { maxPlainSize, ObjectKey, sealEnvelope, sealObject, storedSize } from '../envelope/index.ts'
+import { SealgateError } from '../errors.ts'
+import type { WriteCondition } from '../storage/storage.ts'
+import { type ClientAttributes, checkedAttributes, hashOf, withEnvelope } from './attributes.ts'
+import { footerChecksums, fullObjectChecksums, type ObjectChecksum } from './checksum.ts'
+import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
+import { toClientEtag } from './etag.ts'
+import type { Gateway } from './gateway.ts'
+import { checkBucket } from './names.ts'
+import type { PlainBody } from './plain-body.ts'
+
+export interface PutObjectInput {
+  readonly bucket: string
+  readonly key: string
+  readonly attributes: ClientAttributes
+  readonly encryption?: EncryptionRequest | undefined
+  readonly condition?: WriteCondition | undefined
+  readonly body: PlainBody
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface PutObjectOutput extends EncryptionAnswer {
+  readonly etag: string
+  readonly lastModified: number
+  readonly checksums: readonly ObjectChecksum[]
+}
+
+/**
+ * Seals the body on its way to the store. The last segment and the footer leave only after the body has passed its every
+ * check; a body that fails makes the store abort, so nothing half-written is ever visible.
+ */
+export async function putObject(gateway: Gateway, input: PutObjectInput): Promise<PutObjectOutput> {
+  const { bucket, key, body } = input
+  checkBucket(gateway, bucket)
+  checkEncryptionRequest(gateway, bucket, input.encryption)
+  checkSize(gateway, body.size)
+  const attributes = checkedAttributes(input.attributes)
+  const dek = await gateway.keys.encrypting(bucket, body.size)
+  const objectKey = ObjectKey.generate()
+  try {
+    const envelope = sealEnvelope({
+      dek,
+      objectKey,
+      kind: 'single',
+      plainSize: body.size,
+      metadataHash: hashOf(attributes),
+      binding: { realm: gateway.realm, bucket, key },
+    })
+    const stored = await gateway.storage.putObject({
+      bucket,
+      key,
+      ...withEnvelope(attributes, envelope, gateway.storage.limits),
+      size: storedSize(body.size),
+      body: sealObject({ objectKey, size: body.size, body, footer: () => footerChecksums(body) }),
+      condition: input.condition,
+      signal: input.signal,
+    })
+    return {
+      etag: toClientEtag(stored.etag),
+      lastModified: stored.lastModified,
+      checksums: fullObjectChecksums(body),
+      cmkId: dek.cmkId,
+    }
+  } finally {
+    objectKey.destroy()
+  }
+}
+
+/** The limit is on what is stored, so it is a little less than S3's 5 GiB where the store's own limit is that. */
+function checkSize(gateway: Gateway, size: number): void {
+  const limit = maxPlainSize(gateway.storage.limits.maxPutBytes)
+  if (size > limit) {
+    throw new SealgateError(
+      'EntityTooLarge',
+      `Your proposed upload exceeds the maximum size of a single PUT (${limit} bytes); use a multipart upload.`,
+      {
+        details: { ProposedSize: String(size), MaxSizeAllowed: String(limit) },
+      },
+    )
+  }
+}

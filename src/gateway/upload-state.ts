@@ -1,0 +1,269 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import {
+  type ObjectKey,
+  openEnvelope,
+  openPartRecord,
+  openUploadState,
+  type PartRecord,
+  parseEnvelope,
+  readUploadStateEnvelope,
+  sealPartRecord,
+  sealUploadState,
+} from '../envelope/index.ts'
+import { isError, SealgateError } from '../errors.ts'
+import type { ChecksumType } from './checksum.ts'
+import type { Gateway } from './gateway.ts'
+import { readWhole } from './open-object.ts'
+
+/*
+ * The state of uploads under way, kept in the system bucket so that any replica can go on with any upload:
+ *   v1/mpu/<bucket>/<uid>/init              sealed: how the upload began
+ *   v1/mpu/<bucket>/<uid>/p/<NNNNN>.<record>  one for each uploaded part; its name is the sealed record
+ *   v1/mpu/<bucket>/<uid>/s/<NNNNN>.<salt>    the sealed bytes of a part 10000, which waits for the footer
+ *   v1/mpu/<bucket>/<uid>/done              sealed: how the upload ended, for a Complete that is sent again
+ */
+
+export interface UploadName {
+  readonly bucket: string
+  readonly key: string
+  readonly uploadId: string
+}
+
+/** How an upload began. */
+export interface UploadInit {
+  readonly objectKey: ObjectKey
+  readonly envelope: string
+  readonly cmkId: string
+  readonly checksumAlgorithm: ChecksumAlgorithm | null
+  readonly checksumType: ChecksumType | null
+}
+
+/** How an upload ended. */
+export interface UploadDone {
+  readonly etag: string
+  readonly lastModified: number
+  readonly cmkId: string
+  readonly checksums: readonly {
+    algorithm: ChecksumAlgorithm
+    type: ChecksumType
+    value: string
+    parts?: number | undefined
+  }[]
+}
+
+/** Opened uploads, so that a part costs no extra read. Bounded; an ObjectKey is wiped when it leaves. */
+export class UploadKeyCache extends LRUCache<string, UploadInit> {
+  constructor() {
+    super({ max: 10_000, ttl: 60 * 60 * 1000 })
+  }
+}
+
+const STATE_BYTES = 16 * 1024
+
+/** 26 characters of base32 of SHA-256(uploadId): a store's upload ids differ in length and alphabet. */
+export function uploadPrefix(upload: UploadName): string {
+  return `v1/mpu/${upload.bucket}/${base32(createHash('sha256').update(upload.uploadId).digest()).slice(0, 26)}/`
+}
+
+export async function writeInit(gateway: Gateway, upload: UploadName, init: UploadInit): Promise<void> {
+  const payload = { checksumAlgorithm: init.checksumAlgorithm, checksumType: init.checksumType }
+  const bytes = sealUploadState(
+    init.objectKey,
+    reference(gateway, upload),
+    'init',
+    json(payload),
+    init.envelope,
+  )
+  await putRecord(gateway, `${uploadPrefix(upload)}init`, bytes)
+  gateway.uploads.set(cacheKey(upload), init)
+}
+
+/** NoSuchUpload if no such upload is under way for this key. */
+export async function readInit(gateway: Gateway, upload: UploadName): Promise<UploadInit> {
+  const known = gateway.uploads.get(cacheKey(upload))
+  if (known !== undefined) return known
+  const state = await readState(gateway, upload, 'init')
+  if (state === null)
+    throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: upload.uploadId } })
+  const { checksumAlgorithm, checksumType } = JSON.parse(state.payload.toString()) as UploadInit
+  const { objectKey, envelope, cmkId } = state
+  const init: UploadInit = { objectKey, envelope, cmkId, checksumAlgorithm, checksumType }
+  gateway.uploads.set(cacheKey(upload), init)
+  return init
+}
+
+export async function writeDone(
+  gateway: Gateway,
+  upload: UploadName,
+  init: UploadInit,
+  done: UploadDone,
+): Promise<void> {
+  const bytes = sealUploadState(init.objectKey, reference(gateway, upload), 'done', json(done), init.envelope)
+  await putRecord(gateway, `${uploadPrefix(upload)}done`, bytes)
+}
+
+export async function readDone(gateway: Gateway, upload: UploadName): Promise<UploadDone | null> {
+  const state = await readState(gateway, upload, 'done')
+  return state === null ? null : (JSON.parse(state.payload.toString()) as UploadDone)
+}
+
+export interface FoundPart {
+  readonly record: PartRecord
+  /** Name of the marker in the system bucket. */
+  readonly marker: string
+}
+
+/** Records a part that the store (or the stash) holds. For an inline part the body is its sealed bytes. */
+export async function writePart(
+  gateway: Gateway,
+  upload: UploadName,
+  init: UploadInit,
+  record: PartRecord,
+  inline?: Buffer,
+): Promise<void> {
+  const name = sealPartRecord(init.objectKey, reference(gateway, upload), record)
+  await putRecord(
+    gateway,
+    `${uploadPrefix(upload)}p/${String(record.partNumber).padStart(5, '0')}.${name}`,
+    inline ?? Buffer.alloc(0),
+  )
+}
+
+/** Every record of an upload, opened and checked, by number and then by time; one LIST for 1000. */
+export async function listRecords(
+  gateway: Gateway,
+  upload: UploadName,
+  init: UploadInit,
+  after = 0,
+): Promise<readonly FoundPart[]> {
+  const prefix = `${uploadPrefix(upload)}p/`
+  const found: FoundPart[] = []
+  for await (const marker of systemKeys(
+    gateway,
+    prefix,
+    after === 0 ? '' : `${prefix}${String(after).padStart(5, '0')}/`,
+  )) {
+    const name = marker.slice(prefix.length)
+    const record = openPartRecord(init.objectKey, reference(gateway, upload), name.slice(6))
+    if (record.partNumber !== Number(name.slice(0, 5)))
+      throw new SealgateError('ObjectIntegrityError', undefined, {
+        reason: 'part record under another number',
+      })
+    found.push({ record, marker })
+  }
+  return found.sort((a, b) => a.record.partNumber - b.record.partNumber || a.record.time - b.record.time)
+}
+
+export function stashKey(upload: UploadName, record: PartRecord): string {
+  return `${uploadPrefix(upload)}s/${String(record.partNumber).padStart(5, '0')}.${record.salt.toString('base64url')}`
+}
+
+/** Removes what an upload left; `done` stays for Completes that are sent again, until the collector drops it. */
+export async function removeState(gateway: Gateway, upload: UploadName): Promise<void> {
+  gateway.uploads.delete(cacheKey(upload))
+  const prefix = uploadPrefix(upload)
+  const keys: string[] = []
+  for await (const key of systemKeys(gateway, prefix, '')) if (key !== `${prefix}done`) keys.push(key)
+  const remaining = keys.values()
+  const worker = async () => {
+    for (const key of remaining) await gateway.storage.deleteObject({ bucket: gateway.systemBucket, key })
+  }
+  await Promise.all(Array.from({ length: 32 }, worker))
+}
+
+export async function* systemKeys(
+  gateway: Gateway,
+  prefix: string,
+  startAfter: string,
+): AsyncGenerator<string> {
+  let continuationToken: string | undefined
+  do {
+    const page = await gateway.storage.listObjects({
+      bucket: gateway.systemBucket,
+      prefix,
+      delimiter: '',
+      startAfter,
+      continuationToken,
+      maxKeys: 1000,
+    })
+    for (const object of page.objects) yield object.key
+    continuationToken = page.next
+  } while (continuationToken !== undefined)
+}
+
+/** Reads one of the deployment's own small objects; null if it is not there. */
+export async function readSystemObject(gateway: Gateway, key: string, limit: number): Promise<Buffer | null> {
+  try {
+    const { body } = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
+    return await readWhole(body, limit)
+  } catch (error) {
+    if (isError(error, 'NoSuchKey')) return null
+    throw error
+  }
+}
+
+async function readState(gateway: Gateway, upload: UploadName, type: 'init' | 'done') {
+  const bytes = await readSystemObject(gateway, `${uploadPrefix(upload)}${type}`, STATE_BYTES)
+  if (bytes === null) return null
+  const text = readUploadStateEnvelope(bytes)
+  const envelope = parseEnvelope(text)
+  const dek = await gateway.keys.decrypting(upload.bucket, envelope)
+  const binding = { realm: gateway.realm, bucket: upload.bucket, key: upload.key }
+  const objectKey = openForUpload(() => openEnvelope(envelope, dek, binding), upload)
+  const payload = openUploadState(objectKey, reference(gateway, upload), type, bytes)
+  return { objectKey, envelope: text, cmkId: envelope.cmkId, payload }
+}
+
+/** An upload id used with another key than its own does not open; to the client that is an upload that is not there. */
+function openForUpload(open: () => ObjectKey, upload: UploadName): ObjectKey {
+  try {
+    return open()
+  } catch (error) {
+    if (!isError(error, 'ObjectIntegrityError')) throw error
+    throw new SealgateError('NoSuchUpload', undefined, {
+      cause: error,
+      details: { UploadId: upload.uploadId },
+    })
+  }
+}
+
+async function putRecord(gateway: Gateway, key: string, bytes: Buffer): Promise<void> {
+  await gateway.storage.putObject({
+    bucket: gateway.systemBucket,
+    key,
+    headers: { 'content-type': 'application/octet-stream' },
+    metadata: {},
+    storageClass: 'STANDARD',
+    size: bytes.length,
+    body: once(bytes),
+  })
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  if (bytes.length > 0) yield bytes
+}
+
+function reference(gateway: Gateway, upload: UploadName) {
+  return { realm: gateway.realm, bucket: upload.bucket, key: upload.key, uploadId: upload.uploadId }
+}
+
+function cacheKey(upload: UploadName): string {
+  return JSON.stringify([upload.bucket, upload.key, upload.uploadId])
+}
+
+function json(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}
+
+/** RFC 4648 section 6, lower case, without padding. */
+function base32(bytes: Buffer): string {
+  let bits = 0n
+  for (const byte of bytes) bits = (bits << 8n) | BigInt(byte)
+  const digits: string[] = []
+  for (let shift = BigInt(bytes.length * 8 - 5); shift >= 0n; shift -= 5n) {
+    digits.push('abcdefghijklmnopqrstuvwxyz234567'.charAt(Number((bits >> shift) & 31n)))
+  }
+  return digits.join('')
+}

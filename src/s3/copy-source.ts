@@ -1,0 +1,39 @@
+import { SealgateError } from '../errors.ts'
+import type { CopySource } from '../gateway/copy-object.ts'
+import type { Context } from './context.ts'
+import { readConditions } from './object-headers.ts'
+
+/**
+ * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, percent-encoded once. The bucket goes through the same door as a GET of it.
+ */
+export function readCopySource(context: Context): CopySource {
+  const header = context.headers.get('x-amz-copy-source') ?? ''
+  const mark = header.lastIndexOf('?versionId=')
+  const version = mark < 0 ? undefined : header.slice(mark + '?versionId='.length)
+  if (version !== undefined && version !== 'null') throw invalid('Invalid version id specified')
+  const name = decode(mark < 0 ? header : header.slice(0, mark)).replace(/^\//, '')
+  const slash = name.indexOf('/')
+  if (slash < 1 || slash === name.length - 1)
+    throw invalid('Copy Source must mention the source bucket and key: sourcebucket/sourcekey')
+  const key = name.slice(slash + 1)
+  if (Buffer.byteLength(key) > 1024) throw new SealgateError('KeyTooLongError')
+  return {
+    bucket: name.slice(0, slash),
+    key,
+    conditions: readConditions(context.headers, 'x-amz-copy-source-'),
+  }
+}
+
+/** Header bytes are UTF-8 or percent-encoded UTF-8. */
+function decode(value: string): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid('The copy source is not valid percent-encoded UTF-8')
+  }
+}
+
+function invalid(message: string): SealgateError {
+  return new SealgateError('InvalidArgument', message, { details: { ArgumentName: 'x-amz-copy-source' } })
+}

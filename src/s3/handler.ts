@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isError, SealgateError } from '../errors.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { PlainBody } from '../gateway/plain-body.ts'
+import { expectsContinue } from '../http/index.ts'
+import type { Answer, Context } from './context.ts'
+import { RequestHeaders } from './headers.ts'
+import { findOperation } from './operation-table.ts'
+import { requestBody } from './request-body.ts'
+import { type RequestOutcome, writeAnswer, writeError } from './respond.ts'
+import { authenticate, type Payload } from './sigv4.ts'
+import { parseTarget, type Target } from './target.ts'
+
+export interface S3HandlerOptions {
+  readonly gateway: Gateway
+  /** The secret of an access key id, or undefined if there is no such key. */
+  readonly credentials: (accessKeyId: string) => string | undefined
+  /** What clients are told. */
+  readonly region: string
+  /** Refuse signatures for other regions. */
+  readonly strictRegion?: boolean
+  /** Base domains of virtual-host style. */
+  readonly domains: readonly string[]
+  readonly idleTimeoutMs?: number
+  readonly now?: () => number
+  /** One line a request. */
+  readonly onRequest?: (outcome: RequestOutcome) => void
+}
+
+/** From a request to its answer; the one place where an error becomes an answer. */
+export function createS3Handler(
+  options: S3HandlerOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    handle(options, request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined)
+    })
+  }
+}
+
+async function handle(
+  options: S3HandlerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const startedAt = performance.now()
+  const requestId = randomBytes(8).toString('hex').toUpperCase()
+  const outcome: RequestOutcome = {
+    requestId,
+    operation: 'Unknown',
+    method: request.method ?? '',
+    status: 0,
+    durationMs: 0,
+  }
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  let target: Target | null = null
+  try {
+    const headers = new RequestHeaders(request.rawHeaders)
+    target = parseTarget(request.url ?? '', headers.get('host'), options.domains)
+    outcome.bucket = target.bucket ?? undefined
+    outcome.key = target.key ?? undefined
+    const answer = await run(options, {
+      request,
+      response,
+      requestId,
+      target,
+      headers,
+      signal: gone.signal,
+      outcome,
+    })
+    await writeAnswer({ request, response, requestId, region: options.region }, answer)
+  } catch (error) {
+    outcome.error = isError(error) ? error.kind : 'InternalError'
+    outcome.reason = isError(error) ? error.reason : undefined
+    outcome.cause = isError(error) ? error.cause : error
+    await writeError({ request, response, requestId, region: options.region }, error, target)
+  } finally {
+    outcome.status = response.statusCode
+    outcome.durationMs = performance.now() - startedAt
+    options.onRequest?.(outcome)
+  }
+}
+
+interface Parts {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly target: Target
+  readonly headers: RequestHeaders
+  readonly signal: AbortSignal
+  readonly outcome: RequestOutcome
+}
+
+async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
+  const { target, headers, outcome } = parts
+  const method = parts.request.method ?? ''
+  const probe = bucketRegionProbe(options, method, target, headers)
+  if (probe !== null) return probe
+  const identity = authenticate(
+    { method, target, headers },
+    {
+      credentials: options.credentials,
+      region: options.strictRegion === true ? options.region : null,
+      now: options.now ?? Date.now,
+    },
+  )
+  outcome.accessKeyId = identity.accessKeyId
+  const operation = findOperation(method, target, headers)
+  outcome.operation = operation.name
+  const context: Context = {
+    ...parts,
+    gateway: options.gateway,
+    bucket: target.bucket ?? '',
+    key: target.key ?? '',
+    region: options.region,
+    accessKeyId: identity.accessKeyId,
+    body: (maxBytes) => bodyOf(parts, identity.payload, maxBytes),
+  }
+  return operation.run(context)
+}
+
+/** An unsigned HEAD of a bucket tells the region even though it is denied: SDKs look it up that way. */
+function bucketRegionProbe(
+  options: S3HandlerOptions,
+  method: string,
+  target: Target,
+  headers: RequestHeaders,
+): Answer | null {
+  const anonymous = headers.get('authorization') === undefined && !target.query.has('X-Amz-Signature')
+  if (method !== 'HEAD' || !anonymous || target.bucket === null || target.key !== null) return null
+  return { status: 403, headers: { 'x-amz-bucket-region': options.region } }
+}
+
+/** Reading the body is what sends 100 Continue: by then the signature, the headers and the key are in order. */
+function bodyOf(parts: Parts, payload: Payload, maxBytes: number): PlainBody {
+  const { request, response, headers } = parts
+  const source = continueAndRead(request, response)
+  return requestBody({ body: source, method: request.method ?? '', headers, payload, maxBytes })
+}
+
+async function* continueAndRead(
+  request: IncomingMessage,
+  response: ServerResponse,
+): AsyncGenerator<Uint8Array> {
+  if (expectsContinue(request)) response.writeContinue()
+  try {
+    // Not destroyed on an early end: the answer still has to go out on this connection.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array
+  } catch (error) {
+    throw new SealgateError('IncompleteBody', undefined, { cause: error, reason: 'the client went away' })
+  }
+}

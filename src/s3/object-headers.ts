@@ -1,0 +1,204 @@
+import { checksumHeader } from '../base/checksum.ts'
+import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import { SealgateError } from '../errors.ts'
+import type { ClientAttributes } from '../gateway/attributes.ts'
+import { type ChecksumType, checksumText, type ObjectChecksum } from '../gateway/checksum.ts'
+import type { EtagMatch, ReadConditions } from '../gateway/conditions.ts'
+import type { EncryptionRequest } from '../gateway/encryption.ts'
+import type { ObjectDescription } from '../gateway/get-object.ts'
+import type { Context } from './context.ts'
+import type { RequestHeaders } from './headers.ts'
+
+/*
+ * Headers about objects, both ways. Answers are built from these lists alone: nothing a store says passes through.
+ */
+
+const STORED_HEADERS = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-disposition',
+  'cache-control',
+  'expires',
+  'x-amz-website-redirect-location',
+] as const
+
+const STORAGE_CLASSES = new Set([
+  'STANDARD',
+  'REDUCED_REDUNDANCY',
+  'STANDARD_IA',
+  'ONEZONE_IA',
+  'INTELLIGENT_TIERING',
+  'GLACIER',
+  'DEEP_ARCHIVE',
+  'GLACIER_IR',
+  'OUTPOSTS',
+  'SNOW',
+  'EXPRESS_ONEZONE',
+])
+
+export function readAttributes(headers: RequestHeaders): ClientAttributes {
+  const stored: Record<string, string> = {}
+  for (const name of STORED_HEADERS) {
+    const value = name === 'content-encoding' ? withoutAwsChunked(headers.get(name)) : headers.get(name)
+    if (value !== undefined && value !== '') stored[name] = value
+  }
+  const metadata: Record<string, string> = Object.create(null) as Record<string, string>
+  for (const name of headers.names()) {
+    if (name.startsWith('x-amz-meta-'))
+      metadata[name.slice('x-amz-meta-'.length)] = headers.all(name).join(',')
+  }
+  return { headers: stored, metadata: { ...metadata }, storageClass: readStorageClass(headers) ?? 'STANDARD' }
+}
+
+export function readStorageClass(headers: RequestHeaders): string | undefined {
+  const value = headers.get('x-amz-storage-class')
+  if (value !== undefined && !STORAGE_CLASSES.has(value)) throw new SealgateError('InvalidStorageClass')
+  return value
+}
+
+/** aws-chunked is the framing of the upload, not of the object. */
+function withoutAwsChunked(value: string | undefined): string | undefined {
+  return value
+    ?.split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding.toLowerCase() !== 'aws-chunked' && coding !== '')
+    .join(',')
+}
+
+/** What Sealgate does not do is refused before the body is read; silently dropping it would be a lie. */
+export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
+  for (const name of headers.names()) {
+    if (
+      name.startsWith('x-amz-server-side-encryption-customer-') ||
+      name.startsWith('x-amz-copy-source-server-side-encryption-customer-')
+    ) {
+      throw notImplemented(name)
+    }
+    if (name.startsWith('x-amz-object-lock-'))
+      throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
+    if (name.startsWith('x-amz-grant-')) throw new SealgateError('AccessControlListNotSupported')
+  }
+  if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplemented('x-amz-tagging')
+  const acl = headers.get('x-amz-acl')
+  if (acl !== undefined && acl !== 'private' && acl !== 'bucket-owner-full-control')
+    throw new SealgateError('AccessControlListNotSupported')
+}
+
+function notImplemented(header: string): SealgateError {
+  return new SealgateError(
+    'NotImplemented',
+    'A header that you provided implies functionality that is not implemented.',
+    { details: { Header: header } },
+  )
+}
+
+export function readEncryption(headers: RequestHeaders): EncryptionRequest {
+  return {
+    algorithm: headers.get('x-amz-server-side-encryption'),
+    keyId: headers.get('x-amz-server-side-encryption-aws-kms-key-id'),
+  }
+}
+
+export function readConditions(headers: RequestHeaders, prefix = ''): ReadConditions {
+  return {
+    ifMatch: readEtags(headers.get(`${prefix}if-match`)),
+    ifNoneMatch: readEtags(headers.get(`${prefix}if-none-match`)),
+    ifModifiedSince: readDate(headers.get(`${prefix}if-modified-since`)),
+    ifUnmodifiedSince: readDate(headers.get(`${prefix}if-unmodified-since`)),
+  }
+}
+
+/** Quoted, unquoted and weak ETags, lists, and `*`. */
+export function readEtags(value: string | undefined): EtagMatch | undefined {
+  if (value === undefined) return undefined
+  if (value.trim() === '*') return '*'
+  return value.split(',').map(unquoteEtag)
+}
+
+export function unquoteEtag(value: string): string {
+  return value.trim().replace(/^W\//, '').replace(/^"|"$/g, '')
+}
+
+/** A date that cannot be read is no condition (RFC 9110 section 13.1.3). */
+function readDate(value: string | undefined): number | undefined {
+  const time = value === undefined ? Number.NaN : Date.parse(value)
+  return Number.isNaN(time) ? undefined : time
+}
+
+export function readChecksumAlgorithm(value: string | undefined): ChecksumAlgorithm | null {
+  if (value === undefined) return null
+  const algorithm = value.toUpperCase()
+  if (!Object.hasOwn(CHECKSUM_ALGORITHMS, algorithm))
+    throw new SealgateError(
+      'InvalidRequest',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+    )
+  return algorithm as ChecksumAlgorithm
+}
+
+export function readChecksumType(value: string | undefined): ChecksumType | null {
+  if (value === undefined) return null
+  if (value !== 'COMPOSITE' && value !== 'FULL_OBJECT')
+    throw new SealgateError('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.')
+  return value
+}
+
+export function encryptionHeaders(cmkId: string): Record<string, string> {
+  return {
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': cmkId,
+    'x-amz-server-side-encryption-bucket-key-enabled': 'true',
+  }
+}
+
+export function checksumHeaders(checksums: readonly ObjectChecksum[]): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const checksum of checksums) {
+    headers[checksumHeader(checksum.algorithm)] = checksumText(checksum)
+    headers['x-amz-checksum-type'] = checksum.type
+  }
+  return headers
+}
+
+/** The headers of GET and HEAD. `response-*` parameters override what is stored. */
+export function descriptionHeaders(
+  context: Context,
+  description: ObjectDescription,
+): Record<string, string | number | undefined> {
+  const { attributes, slice } = description
+  const headers: Record<string, string | number | undefined> = {
+    ...attributes.headers,
+    'accept-ranges': 'bytes',
+    etag: `"${description.etag}"`,
+    'last-modified': new Date(description.lastModified).toUTCString(),
+    'content-length': slice === undefined ? description.size : slice.end - slice.start + 1,
+    'x-amz-storage-class': attributes.storageClass === 'STANDARD' ? undefined : attributes.storageClass,
+    'x-amz-mp-parts-count': description.partsCount,
+    ...encryptionHeaders(description.cmkId),
+    ...checksumHeaders(description.checksums),
+  }
+  if (slice !== undefined && slice.end >= slice.start)
+    headers['content-range'] = `bytes ${slice.start}-${slice.end}/${description.size}`
+  for (const [name, value] of Object.entries(attributes.metadata)) headers[`x-amz-meta-${name}`] = value
+  for (const name of [
+    'content-type',
+    'content-language',
+    'expires',
+    'cache-control',
+    'content-disposition',
+    'content-encoding',
+  ]) {
+    const override = context.target.query.get(`response-${name}`)
+    if (override !== undefined) headers[name] = headerSafe(override)
+  }
+  return headers
+}
+
+/** A parameter is UTF-8 text; a header is bytes, and never a line break. */
+function headerSafe(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these are refused
+  if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value))
+    throw new SealgateError('InvalidArgument', 'A response-* parameter holds a control character.')
+  return Buffer.from(value, 'utf8').toString('latin1')
+}

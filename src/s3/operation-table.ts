@@ -1,0 +1,175 @@
+import { SealgateError } from '../errors.ts'
+import type { Operation } from './context.ts'
+import type { RequestHeaders } from './headers.ts'
+import * as bucket from './operations/bucket.ts'
+import * as list from './operations/list.ts'
+import * as multipart from './operations/multipart.ts'
+import * as object from './operations/object.ts'
+import type { Target } from './target.ts'
+
+/**
+ * An S3 operation is a method, a target, and sometimes a sub-resource in the query or a header; the first row that fits
+ * is the operation. `query` parameters must be present (and not only as part of a longer name).
+ */
+interface Row {
+  readonly name: string
+  readonly method: string
+  readonly on: 'service' | 'bucket' | 'object'
+  readonly query?: readonly string[]
+  readonly header?: string
+  readonly run: Operation
+}
+
+const TABLE: readonly Row[] = [
+  { name: 'ListBuckets', method: 'GET', on: 'service', run: bucket.ListBuckets },
+
+  {
+    name: 'GetBucketLocation',
+    method: 'GET',
+    on: 'bucket',
+    query: ['location'],
+    run: bucket.GetBucketLocation,
+  },
+  {
+    name: 'ListMultipartUploads',
+    method: 'GET',
+    on: 'bucket',
+    query: ['uploads'],
+    run: multipart.ListMultipartUploads,
+  },
+  { name: 'ListObjectsV2', method: 'GET', on: 'bucket', query: ['list-type'], run: list.ListObjectsV2 },
+  { name: 'DeleteObjects', method: 'POST', on: 'bucket', query: ['delete'], run: bucket.DeleteObjects },
+  { name: 'ListObjects', method: 'GET', on: 'bucket', run: list.ListObjects },
+  { name: 'CreateBucket', method: 'PUT', on: 'bucket', run: bucket.CreateBucket },
+  { name: 'HeadBucket', method: 'HEAD', on: 'bucket', run: bucket.HeadBucket },
+  { name: 'DeleteBucket', method: 'DELETE', on: 'bucket', run: bucket.DeleteBucket },
+
+  {
+    name: 'UploadPartCopy',
+    method: 'PUT',
+    on: 'object',
+    query: ['partNumber', 'uploadId'],
+    header: 'x-amz-copy-source',
+    run: multipart.UploadPartCopy,
+  },
+  {
+    name: 'UploadPart',
+    method: 'PUT',
+    on: 'object',
+    query: ['partNumber', 'uploadId'],
+    run: multipart.UploadPart,
+  },
+  {
+    name: 'CreateMultipartUpload',
+    method: 'POST',
+    on: 'object',
+    query: ['uploads'],
+    run: multipart.CreateMultipartUpload,
+  },
+  {
+    name: 'CompleteMultipartUpload',
+    method: 'POST',
+    on: 'object',
+    query: ['uploadId'],
+    run: multipart.CompleteMultipartUpload,
+  },
+  {
+    name: 'AbortMultipartUpload',
+    method: 'DELETE',
+    on: 'object',
+    query: ['uploadId'],
+    run: multipart.AbortMultipartUpload,
+  },
+  { name: 'ListParts', method: 'GET', on: 'object', query: ['uploadId'], run: multipart.ListParts },
+  {
+    name: 'GetObjectAttributes',
+    method: 'GET',
+    on: 'object',
+    query: ['attributes'],
+    run: object.GetObjectAttributes,
+  },
+  { name: 'CopyObject', method: 'PUT', on: 'object', header: 'x-amz-copy-source', run: object.CopyObject },
+  { name: 'PutObject', method: 'PUT', on: 'object', run: object.PutObject },
+  { name: 'GetObject', method: 'GET', on: 'object', run: object.GetObject },
+  { name: 'HeadObject', method: 'HEAD', on: 'object', run: object.HeadObject },
+  { name: 'DeleteObject', method: 'DELETE', on: 'object', run: object.DeleteObject },
+]
+
+/**
+ * Sub-resources of the S3 API that are not here. Without this list `GET /bucket/key?tagging` would answer the object
+ * itself. The value is the name as it stands in the operation's (`GetObjectTagging`).
+ */
+const SUBRESOURCES: Readonly<Record<string, string>> = {
+  accelerate: 'AccelerateConfiguration',
+  acl: 'Acl',
+  analytics: 'AnalyticsConfiguration',
+  annotation: 'Annotation',
+  append: 'Append',
+  cors: 'Cors',
+  encryption: 'Encryption',
+  'intelligent-tiering': 'IntelligentTieringConfiguration',
+  inventory: 'InventoryConfiguration',
+  'legal-hold': 'LegalHold',
+  lifecycle: 'LifecycleConfiguration',
+  logging: 'Logging',
+  metadataConfiguration: 'MetadataConfiguration',
+  metadataTable: 'MetadataTableConfiguration',
+  metrics: 'MetricsConfiguration',
+  notification: 'NotificationConfiguration',
+  'object-lock': 'LockConfiguration',
+  ownershipControls: 'OwnershipControls',
+  policy: 'Policy',
+  policyStatus: 'PolicyStatus',
+  publicAccessBlock: 'PublicAccessBlock',
+  renameObject: 'Rename',
+  replication: 'Replication',
+  requestPayment: 'RequestPayment',
+  restore: 'Restore',
+  retention: 'Retention',
+  select: 'SelectContent',
+  session: 'Session',
+  tagging: 'Tagging',
+  torrent: 'Torrent',
+  versioning: 'Versioning',
+  versions: 'Versions',
+  website: 'Website',
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  GET: 'Get',
+  HEAD: 'Head',
+  PUT: 'Put',
+  POST: 'Post',
+  DELETE: 'Delete',
+}
+
+/** NotImplemented names the operation; a method that S3 does not have is MethodNotAllowed. */
+export function findOperation(
+  method: string,
+  target: Target,
+  headers: RequestHeaders,
+): { readonly name: string; readonly run: Operation } {
+  const on = target.bucket === null ? 'service' : target.key === null ? 'bucket' : 'object'
+  for (const [name] of target.query.entries()) {
+    const resource = Object.hasOwn(SUBRESOURCES, name) ? SUBRESOURCES[name] : undefined
+    if (resource !== undefined)
+      throw notImplemented(`${VERBS[method] ?? method}${on === 'object' ? 'Object' : 'Bucket'}${resource}`)
+  }
+  const row = TABLE.find(
+    (candidate) =>
+      candidate.method === method &&
+      candidate.on === on &&
+      (candidate.query ?? []).every((name) => target.query.has(name)) &&
+      (candidate.header === undefined || headers.get(candidate.header) !== undefined),
+  )
+  if (row !== undefined) return row
+  if (method === 'OPTIONS') throw notImplemented('OPTIONS (CORS)')
+  if (method === 'POST' && on === 'bucket') throw notImplemented('PostObject')
+  throw new SealgateError('MethodNotAllowed', undefined, {
+    details: { Method: method, ResourceType: on.toUpperCase() },
+  })
+}
+
+function notImplemented(name: string): SealgateError {
+  return new SealgateError('NotImplemented', `${name} is not implemented.`, { details: { Operation: name } })
+}

@@ -1,0 +1,95 @@
+import { SealgateError } from '../../errors.ts'
+import { createBucket, deleteBucket, headBucket, listBuckets } from '../../gateway/buckets.ts'
+import { deleteObjects } from '../../gateway/delete-object.ts'
+import type { Answer, Context } from '../context.ts'
+import { unquoteEtag } from '../object-headers.ts'
+import { readSmallBody } from '../request-body.ts'
+import { childrenOf, childText, parseXml, xmlDocument } from '../xml.ts'
+import { owner, xmlAnswer } from './shared.ts'
+
+const MAX_CONFIGURATION_BYTES = 64 * 1024
+const MAX_DELETE_BYTES = 2 * 1024 * 1024
+
+export async function ListBuckets(context: Context): Promise<Answer> {
+  const buckets = await listBuckets(context.gateway)
+  return xmlAnswer('ListAllMyBucketsResult', {
+    Owner: owner(context),
+    Buckets: {
+      Bucket: buckets.map(({ name, createdAt }) => ({
+        Name: name,
+        CreationDate: new Date(createdAt).toISOString(),
+      })),
+    },
+  })
+}
+
+export async function CreateBucket(context: Context): Promise<Answer> {
+  const bytes = await readSmallBody(context.body(MAX_CONFIGURATION_BYTES), MAX_CONFIGURATION_BYTES)
+  if (bytes.length > 0) {
+    const root = parseXml(bytes)
+    if (root.name !== 'CreateBucketConfiguration') throw new SealgateError('MalformedXML')
+    const location = childText(root, 'LocationConstraint')?.trim()
+    if (location !== undefined && location !== '' && location !== context.region) {
+      throw new SealgateError(
+        'IllegalLocationConstraintException',
+        `The ${location} location constraint is incompatible for the region of this endpoint (${context.region}).`,
+      )
+    }
+  }
+  await createBucket(context.gateway, context.bucket)
+  return { status: 200, headers: { location: `/${context.bucket}`, 'content-length': 0 } }
+}
+
+export async function HeadBucket(context: Context): Promise<Answer> {
+  await headBucket(context.gateway, context.bucket)
+  return {
+    status: 200,
+    headers: { 'x-amz-bucket-region': context.region, 'content-type': 'application/xml' },
+  }
+}
+
+export async function DeleteBucket(context: Context): Promise<Answer> {
+  await deleteBucket(context.gateway, context.bucket)
+  return { status: 204 }
+}
+
+/** us-east-1 is the empty constraint. */
+export async function GetBucketLocation(context: Context): Promise<Answer> {
+  await headBucket(context.gateway, context.bucket)
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/xml' },
+    body: xmlDocument('LocationConstraint', context.region === 'us-east-1' ? '' : context.region),
+  }
+}
+
+export async function DeleteObjects(context: Context): Promise<Answer> {
+  const hasDigest =
+    context.headers.get('content-md5') !== undefined ||
+    context.headers.names().some((name) => name.startsWith('x-amz-checksum-') || name === 'x-amz-trailer')
+  if (!hasDigest)
+    throw new SealgateError(
+      'InvalidRequest',
+      'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+    )
+  const root = parseXml(await readSmallBody(context.body(MAX_DELETE_BYTES), MAX_DELETE_BYTES))
+  const listed = childrenOf(root, 'Object')
+  if (root.name !== 'Delete' || listed.length === 0 || listed.length > 1000)
+    throw new SealgateError('MalformedXML')
+  const objects = listed.map((element) => {
+    const key = childText(element, 'Key')
+    if (key === undefined || key === '') throw new SealgateError('MalformedXML')
+    if (Buffer.byteLength(key) > 1024) throw new SealgateError('KeyTooLongError')
+    const version = childText(element, 'VersionId')
+    if (version !== undefined && version !== '' && version !== 'null')
+      throw new SealgateError('NotImplemented', 'DeleteObjects with VersionId is not implemented.')
+    const etag = childText(element, 'ETag')
+    return { key, etag: etag === undefined ? undefined : unquoteEtag(etag) }
+  })
+  const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true'
+  const { deleted, errors } = await deleteObjects(context.gateway, { bucket: context.bucket, objects })
+  return xmlAnswer('DeleteResult', {
+    Deleted: quiet ? [] : deleted.map((key) => ({ Key: key })),
+    Error: errors.map(({ key, error }) => ({ Key: key, Code: error.kind, Message: error.message })),
+  })
+}

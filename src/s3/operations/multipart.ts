@@ -1,0 +1,241 @@
+import { checksumHeader } from '../../base/checksum.ts'
+import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../../base/checksum-algorithm.ts'
+import { SealgateError } from '../../errors.ts'
+import { checksumText } from '../../gateway/checksum.ts'
+import { type CompletedPart, completeMultipartUpload } from '../../gateway/complete-multipart-upload.ts'
+import { writeCondition } from '../../gateway/conditions.ts'
+import { uploadPartCopy } from '../../gateway/copy-object.ts'
+import {
+  abortMultipartUpload,
+  createMultipartUpload,
+  listMultipartUploads,
+  listParts,
+  uploadPart,
+} from '../../gateway/multipart.ts'
+import type { Answer, Context } from '../context.ts'
+import { readCopySource } from '../copy-source.ts'
+import {
+  checksumHeaders,
+  encryptionHeaders,
+  readAttributes,
+  readChecksumAlgorithm,
+  readChecksumType,
+  readEncryption,
+  readEtags,
+  refuseUnsupportedHeaders,
+  unquoteEtag,
+} from '../object-headers.ts'
+import { readSmallBody } from '../request-body.ts'
+import { childrenOf, childText, parseXml, type XmlElement } from '../xml.ts'
+import { readPartNumber } from './object.ts'
+import { keyEncoder, owner, queryNumber, xmlAnswer } from './shared.ts'
+
+/** 10000 parts with checksums and room for blanks. */
+const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
+
+export async function CreateMultipartUpload(context: Context): Promise<Answer> {
+  const { headers } = context
+  refuseUnsupportedHeaders(headers)
+  const output = await createMultipartUpload(context.gateway, {
+    bucket: context.bucket,
+    key: context.key,
+    attributes: readAttributes(headers),
+    encryption: readEncryption(headers),
+    checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
+    checksumType: readChecksumType(headers.get('x-amz-checksum-type')),
+  })
+  return xmlAnswer(
+    'InitiateMultipartUploadResult',
+    { Bucket: context.bucket, Key: context.key, UploadId: output.uploadId },
+    {
+      ...encryptionHeaders(output.cmkId),
+      'x-amz-checksum-algorithm': output.checksumAlgorithm ?? undefined,
+      'x-amz-checksum-type': output.checksumType ?? undefined,
+    },
+  )
+}
+
+export async function UploadPart(context: Context): Promise<Answer> {
+  refuseUnsupportedHeaders(context.headers)
+  const output = await uploadPart(context.gateway, {
+    ...uploadOf(context),
+    partNumber: readPartNumber(context),
+    body: context.body(Number.MAX_SAFE_INTEGER),
+    signal: context.signal,
+  })
+  const { 'x-amz-checksum-type': _type, ...checksums } = checksumHeaders(output.checksums)
+  return {
+    status: 200,
+    headers: {
+      etag: `"${output.etag}"`,
+      ...encryptionHeaders(output.cmkId),
+      ...checksums,
+      'content-length': 0,
+    },
+  }
+}
+
+export async function UploadPartCopy(context: Context): Promise<Answer> {
+  refuseUnsupportedHeaders(context.headers)
+  const output = await uploadPartCopy(context.gateway, {
+    ...uploadOf(context),
+    partNumber: readPartNumber(context),
+    source: readCopySource(context),
+    range: readCopyRange(context.headers.get('x-amz-copy-source-range')),
+    signal: context.signal,
+  })
+  return xmlAnswer(
+    'CopyPartResult',
+    { LastModified: new Date(output.lastModified).toISOString(), ETag: `"${output.etag}"` },
+    encryptionHeaders(output.cmkId),
+  )
+}
+
+/** Other than GET's, this range must be closed and well formed. */
+function readCopyRange(header: string | undefined): { start: number; end: number } | undefined {
+  if (header === undefined) return undefined
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header)
+  const [start, end] = [Number(match?.[1] ?? Number.NaN), Number(match?.[2] ?? Number.NaN)]
+  if (!(start <= end)) {
+    throw new SealgateError(
+      'InvalidArgument',
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      {
+        details: { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header },
+      },
+    )
+  }
+  return { start, end }
+}
+
+export async function CompleteMultipartUpload(context: Context): Promise<Answer> {
+  const { headers } = context
+  const root = parseXml(await readSmallBody(context.body(MAX_COMPLETE_BYTES), MAX_COMPLETE_BYTES))
+  const listed = childrenOf(root, 'Part')
+  if (root.name !== 'CompleteMultipartUpload' || listed.length === 0 || listed.length > 10_000)
+    throw new SealgateError('MalformedXML')
+  const size = headers.get('x-amz-mp-object-size')
+  const output = await completeMultipartUpload(context.gateway, {
+    ...uploadOf(context),
+    parts: listed.map(readPart),
+    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    objectSize: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
+    checksum: readObjectChecksum(context),
+  })
+  const checksums: Record<string, string> = {}
+  for (const checksum of output.checksums) {
+    checksums[`Checksum${checksum.algorithm}`] = checksumText(checksum)
+    checksums['ChecksumType'] = checksum.type
+  }
+  const path = [context.bucket, ...context.key.split('/')].map(encodeURIComponent).join('/')
+  return xmlAnswer(
+    'CompleteMultipartUploadResult',
+    {
+      Location: `http://${headers.get('host') ?? ''}/${path}`,
+      Bucket: context.bucket,
+      Key: context.key,
+      ETag: `"${output.etag}"`,
+      ...checksums,
+    },
+    encryptionHeaders(output.cmkId),
+  )
+}
+
+function readPart(element: XmlElement): CompletedPart {
+  const number = childText(element, 'PartNumber')?.trim() ?? ''
+  const etag = childText(element, 'ETag')
+  if (!/^\d{1,5}$/.test(number) || etag === undefined) throw new SealgateError('MalformedXML')
+  const algorithms = Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]
+  const checksums = algorithms.flatMap((algorithm) => {
+    const value = childText(element, `Checksum${algorithm}`)?.trim()
+    return value === undefined || value === '' ? [] : [{ algorithm, value: Buffer.from(value, 'base64') }]
+  })
+  return { partNumber: Number(number), etag: unquoteEtag(etag).toLowerCase(), checksum: checksums[0] }
+}
+
+function readObjectChecksum(context: Context): { algorithm: ChecksumAlgorithm; text: string } | undefined {
+  for (const algorithm of Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]) {
+    const text = context.headers.get(checksumHeader(algorithm))
+    if (text !== undefined) return { algorithm, text }
+  }
+  return undefined
+}
+
+export async function AbortMultipartUpload(context: Context): Promise<Answer> {
+  await abortMultipartUpload(context.gateway, uploadOf(context))
+  return { status: 204 }
+}
+
+export async function ListParts(context: Context): Promise<Answer> {
+  const maxParts = queryNumber(context, 'max-parts', 1000, 1000)
+  const marker = queryNumber(context, 'part-number-marker', 0, 10_000)
+  // Some clients ask for max-parts=0 and mean the default.
+  const page = await listParts(context.gateway, {
+    ...uploadOf(context),
+    partNumberMarker: marker,
+    maxParts: maxParts === 0 ? 1000 : maxParts,
+  })
+  const { encode, type } = keyEncoder(context)
+  return xmlAnswer('ListPartsResult', {
+    Bucket: context.bucket,
+    Key: encode(context.key),
+    UploadId: context.target.query.get('uploadId'),
+    Initiator: owner(context),
+    Owner: owner(context),
+    StorageClass: page.storageClass,
+    PartNumberMarker: marker,
+    NextPartNumberMarker: page.parts.at(-1)?.partNumber ?? 0,
+    MaxParts: maxParts,
+    IsTruncated: page.isTruncated,
+    EncodingType: type,
+    ChecksumAlgorithm: page.checksumAlgorithm ?? undefined,
+    ChecksumType: page.checksumType ?? undefined,
+    Part: page.parts.map((part) => ({
+      PartNumber: part.partNumber,
+      LastModified: new Date(part.time).toISOString(),
+      ETag: `"${part.etag}"`,
+      Size: part.size,
+      [`Checksum${part.checksumAlgorithm}`]:
+        part.checksumAlgorithm === null ? undefined : part.checksum.toString('base64'),
+    })),
+  })
+}
+
+export async function ListMultipartUploads(context: Context): Promise<Answer> {
+  const { query } = context.target
+  const { encode, type } = keyEncoder(context)
+  const request = {
+    bucket: context.bucket,
+    prefix: query.get('prefix') ?? '',
+    delimiter: query.get('delimiter') ?? '',
+    keyMarker: query.get('key-marker') ?? '',
+    uploadIdMarker: query.get('upload-id-marker') ?? '',
+    maxUploads: queryNumber(context, 'max-uploads', 1000, 1000),
+  }
+  const page = await listMultipartUploads(context.gateway, request)
+  return xmlAnswer('ListMultipartUploadsResult', {
+    Bucket: context.bucket,
+    KeyMarker: encode(request.keyMarker),
+    UploadIdMarker: request.uploadIdMarker,
+    NextKeyMarker: encode(page.nextKeyMarker),
+    NextUploadIdMarker: page.nextUploadIdMarker,
+    Prefix: encode(request.prefix),
+    Delimiter: request.delimiter === '' ? undefined : encode(request.delimiter),
+    MaxUploads: request.maxUploads,
+    IsTruncated: page.isTruncated,
+    EncodingType: type,
+    Upload: page.uploads.map((upload) => ({
+      Key: encode(upload.key),
+      UploadId: upload.uploadId,
+      Initiator: owner(context),
+      Owner: owner(context),
+      StorageClass: upload.storageClass,
+      Initiated: new Date(upload.initiatedAt).toISOString(),
+    })),
+    CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encode(prefix) })),
+  })
+}
+
+function uploadOf(context: Context) {
+  return { bucket: context.bucket, key: context.key, uploadId: context.target.query.get('uploadId') ?? '' }
+}

@@ -1,0 +1,232 @@
+import { SealgateError } from '../../errors.ts'
+import { checksumText } from '../../gateway/checksum.ts'
+import { writeCondition } from '../../gateway/conditions.ts'
+import { copyObject } from '../../gateway/copy-object.ts'
+import { deleteObject } from '../../gateway/delete-object.ts'
+import { type GetObjectInput, getObject, headObject } from '../../gateway/get-object.ts'
+import { getObjectAttributes } from '../../gateway/get-object-attributes.ts'
+import { putObject } from '../../gateway/put-object.ts'
+import type { RangeRequest } from '../../gateway/range.ts'
+import type { Answer, Context } from '../context.ts'
+import { readCopySource } from '../copy-source.ts'
+import {
+  checksumHeaders,
+  descriptionHeaders,
+  encryptionHeaders,
+  readAttributes,
+  readConditions,
+  readEncryption,
+  readEtags,
+  readStorageClass,
+  refuseUnsupportedHeaders,
+  unquoteEtag,
+} from '../object-headers.ts'
+import type { XmlTree } from '../xml.ts'
+import { queryNumber, xmlAnswer } from './shared.ts'
+
+export async function PutObject(context: Context): Promise<Answer> {
+  const { headers } = context
+  refuseUnsupportedHeaders(headers)
+  const output = await putObject(context.gateway, {
+    bucket: context.bucket,
+    key: context.key,
+    attributes: readAttributes(headers),
+    encryption: readEncryption(headers),
+    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    body: context.body(Number.MAX_SAFE_INTEGER),
+    signal: context.signal,
+  })
+  return {
+    status: 200,
+    headers: {
+      etag: `"${output.etag}"`,
+      ...encryptionHeaders(output.cmkId),
+      ...checksumHeaders(output.checksums),
+      'content-length': 0,
+    },
+  }
+}
+
+export async function GetObject(context: Context): Promise<Answer> {
+  const output = await getObject(context.gateway, readInput(context))
+  return {
+    status: output.slice === undefined ? 200 : 206,
+    headers: descriptionHeaders(context, output),
+    body: output.body,
+  }
+}
+
+export async function HeadObject(context: Context): Promise<Answer> {
+  const output = await headObject(context.gateway, readInput(context))
+  return { status: output.slice === undefined ? 200 : 206, headers: descriptionHeaders(context, output) }
+}
+
+function readInput(context: Context): GetObjectInput {
+  const { headers, target } = context
+  refuseVersion(context)
+  const ifRange = headers.get('if-range')
+  const range = readRange(headers.get('range'))
+  const partNumber = target.query.get('partNumber')
+  if (partNumber !== undefined && headers.get('range') !== undefined) {
+    throw new SealgateError(
+      'InvalidRequest',
+      'Cannot specify both Range header and partNumber query parameter.',
+    )
+  }
+  return {
+    bucket: context.bucket,
+    key: context.key,
+    range: partNumber === undefined ? range : { kind: 'part', partNumber: readPartNumber(context) },
+    ifRange: ifRange === undefined ? undefined : readIfRange(ifRange),
+    conditions: readConditions(headers),
+    checksums: headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
+    signal: context.signal,
+  }
+}
+
+export function readPartNumber(context: Context): number {
+  const partNumber = queryNumber(context, 'partNumber', 0, 2_147_483_647)
+  if (partNumber < 1 || partNumber > 10_000) {
+    throw new SealgateError(
+      'InvalidArgument',
+      'Part number must be an integer between 1 and 10000, inclusive',
+      {
+        details: { ArgumentName: 'partNumber', ArgumentValue: context.target.query.get('partNumber') ?? '' },
+      },
+    )
+  }
+  return partNumber
+}
+
+/** One range of bytes; several ranges, or what is not a range, count as none: the whole object is answered (RFC 9110 section 14.2). */
+export function readRange(header: string | undefined): Exclude<RangeRequest, { kind: 'part' }> | undefined {
+  const match = header === undefined ? null : /^bytes=\s*(\d{0,15})\s*-\s*(\d{0,15})\s*$/i.exec(header)
+  if (match === null) return undefined
+  const [, first = '', last = ''] = match
+  if (first === '') return last === '' ? undefined : { kind: 'suffix', length: Number(last) }
+  if (last === '') return { kind: 'open', start: Number(first) }
+  return Number(last) < Number(first)
+    ? undefined
+    : { kind: 'closed', start: Number(first), end: Number(last) }
+}
+
+function readIfRange(value: string): GetObjectInput['ifRange'] {
+  const time = value.includes('"') ? Number.NaN : Date.parse(value)
+  return Number.isNaN(time) ? { etag: unquoteEtag(value) } : { time }
+}
+
+function refuseVersion(context: Context): void {
+  const version = context.target.query.get('versionId')
+  if (version !== undefined && version !== 'null') {
+    throw new SealgateError('InvalidArgument', 'Invalid version id specified', {
+      details: { ArgumentName: 'versionId', ArgumentValue: version },
+    })
+  }
+}
+
+export async function DeleteObject(context: Context): Promise<Answer> {
+  refuseVersion(context)
+  const ifMatch = context.headers.get('if-match')
+  await deleteObject(context.gateway, {
+    bucket: context.bucket,
+    key: context.key,
+    ifMatch: ifMatch === undefined || ifMatch.trim() === '*' ? undefined : unquoteEtag(ifMatch),
+  })
+  return { status: 204 }
+}
+
+export async function CopyObject(context: Context): Promise<Answer> {
+  const { headers } = context
+  refuseUnsupportedHeaders(headers)
+  const directive = (headers.get('x-amz-metadata-directive') ?? 'COPY').toUpperCase()
+  if (directive !== 'COPY' && directive !== 'REPLACE') {
+    throw new SealgateError('InvalidArgument', 'Unknown metadata directive.', {
+      details: { ArgumentName: 'x-amz-metadata-directive', ArgumentValue: directive },
+    })
+  }
+  const output = await copyObject(context.gateway, {
+    bucket: context.bucket,
+    key: context.key,
+    source: readCopySource(context),
+    replace: directive === 'REPLACE' ? readAttributes(headers) : null,
+    storageClass: readStorageClass(headers),
+    encryption: readEncryption(headers),
+    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    signal: context.signal,
+  })
+  const result: Record<string, string> = {
+    LastModified: new Date(output.lastModified).toISOString(),
+    ETag: `"${output.etag}"`,
+  }
+  for (const checksum of output.checksums) {
+    result[`Checksum${checksum.algorithm}`] = checksumText(checksum)
+    result['ChecksumType'] = checksum.type
+  }
+  return xmlAnswer('CopyObjectResult', result, encryptionHeaders(output.cmkId))
+}
+
+const ATTRIBUTES = new Set(['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'])
+
+export async function GetObjectAttributes(context: Context): Promise<Answer> {
+  refuseVersion(context)
+  const wanted = new Set(
+    (context.headers.all('x-amz-object-attributes').join(',') || '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  )
+  if (wanted.size === 0 || [...wanted].some((name) => !ATTRIBUTES.has(name))) {
+    throw new SealgateError('InvalidArgument', 'Invalid attribute name specified.', {
+      details: { ArgumentName: 'x-amz-object-attributes' },
+    })
+  }
+  const found = await getObjectAttributes(context.gateway, context.bucket, context.key)
+  const checksum: Record<string, string> = {}
+  for (const value of found.checksums) {
+    checksum[`Checksum${value.algorithm}`] = value.value.toString('base64')
+    checksum['ChecksumType'] = value.type
+  }
+  const { parts } = found.footer
+  return xmlAnswer(
+    'GetObjectAttributesResponse',
+    {
+      // The one place where S3 writes an ETag without quotes.
+      ETag: wanted.has('ETag') ? found.etag : undefined,
+      Checksum: wanted.has('Checksum') && found.checksums.length > 0 ? checksum : undefined,
+      ObjectParts:
+        wanted.has('ObjectParts') && parts.length > 0 ? objectParts(context, found.footer) : undefined,
+      StorageClass: wanted.has('StorageClass') ? found.storageClass : undefined,
+      ObjectSize: wanted.has('ObjectSize') ? found.size : undefined,
+    },
+    { 'last-modified': new Date(found.lastModified).toUTCString() },
+  )
+}
+
+type FooterOf = Awaited<ReturnType<typeof getObjectAttributes>>['footer']
+
+function objectParts(context: Context, footer: FooterOf): XmlTree {
+  const maxParts = headerNumber(context.headers.get('x-amz-max-parts'), 1000)
+  const marker = headerNumber(context.headers.get('x-amz-part-number-marker'), 0)
+  const algorithm = footer.checksums.partAlgorithm
+  const numbered = footer.parts
+    .map((part, index) => ({ ...part, partNumber: index + 1 }))
+    .filter((part) => part.partNumber > marker)
+  const page = numbered.slice(0, maxParts)
+  const listed = algorithm === undefined || algorithm === null ? [] : page
+  return {
+    TotalPartsCount: footer.parts.length,
+    PartNumberMarker: marker,
+    NextPartNumberMarker: page.at(-1)?.partNumber ?? 0,
+    MaxParts: maxParts,
+    IsTruncated: numbered.length > page.length,
+    Part: listed.map((part) => ({
+      PartNumber: part.partNumber,
+      Size: part.size,
+      [`Checksum${algorithm}`]: part.checksum.toString('base64'),
+    })),
+  }
+}
+
+function headerNumber(value: string | undefined, fallback: number): number {
+  return value !== undefined && /^\d{1,5}$/.test(value) ? Number(value) : fallback
+}

@@ -1,0 +1,128 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream/promises'
+import { isError, SealgateError } from '../errors.ts'
+import type { Answer } from './context.ts'
+import type { Target } from './target.ts'
+import { errorDocument } from './xml.ts'
+
+/** What the log says of one request. */
+export interface RequestOutcome {
+  readonly requestId: string
+  operation: string
+  readonly method: string
+  status: number
+  durationMs: number
+  bucket?: string | undefined
+  key?: string | undefined
+  accessKeyId?: string | undefined
+  error?: string | undefined
+  reason?: string | undefined
+  cause?: unknown
+}
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly region: string
+}
+
+export async function writeAnswer(exchange: Exchange, answer: Answer): Promise<void> {
+  const { request, response } = exchange
+  const { body } = answer
+  for (const [name, value] of Object.entries(answer.headers ?? {}))
+    if (value !== undefined) response.setHeader(name, value)
+  setCommonHeaders(exchange)
+  if (typeof body === 'string') response.setHeader('content-length', Buffer.byteLength(body))
+  response.writeHead(answer.status)
+  if (body === undefined || request.method === 'HEAD') response.end()
+  else if (typeof body === 'string') response.end(body)
+  else await stream(response, body)
+  await finishExchange(exchange)
+}
+
+/** A stream that breaks breaks the connection: a client must never take a cut body for a whole one. */
+async function stream(response: ServerResponse, body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      if (response.destroyed) return
+      if (!response.write(chunk)) await drained(response)
+    }
+    response.end()
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
+
+/** Renders whatever was thrown. What is not ours says nothing of itself to the client. */
+export async function writeError(exchange: Exchange, thrown: unknown, target: Target | null): Promise<void> {
+  const { request, response, requestId } = exchange
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const error = isError(thrown) ? thrown : new SealgateError('InternalError', undefined, { cause: thrown })
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
+  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
+  setCommonHeaders(exchange)
+  const hasBody = request.method !== 'HEAD' && error.status !== 304
+  const body = hasBody
+    ? errorDocument({
+        Code: error.kind,
+        Message: error.message,
+        ...error.details,
+        Resource: target?.path,
+        RequestId: requestId,
+        HostId: 'sealgate',
+      })
+    : ''
+  if (hasBody) {
+    response.setHeader('content-type', 'application/xml')
+    response.setHeader('content-length', Buffer.byteLength(body))
+  }
+  if (!request.complete) response.setHeader('connection', 'close')
+  response.writeHead(error.status)
+  response.end(body)
+  await finishExchange(exchange)
+}
+
+function setCommonHeaders({ response, requestId, region }: Exchange): void {
+  response.setHeader('x-amz-request-id', requestId)
+  response.setHeader('x-amz-id-2', 'sealgate')
+  response.setHeader('server', 'Sealgate')
+  if (response.req.method === 'HEAD' && !response.hasHeader('x-amz-bucket-region'))
+    response.setHeader('x-amz-bucket-region', region)
+}
+
+/** How much of an unread body is read away so that a client that is still sending gets to see the answer. */
+const DRAIN_BYTES = 4 * 1024 * 1024
+const DRAIN_MS = 2000
+
+async function finishExchange({ request, response }: Exchange): Promise<void> {
+  await finished(response, { readable: false }).catch(() => undefined)
+  if (request.complete || request.destroyed) return
+  let bytes = 0
+  const stop = () => request.destroy()
+  const timer = setTimeout(stop, DRAIN_MS)
+  request.on('data', (chunk: Uint8Array) => {
+    bytes += chunk.length
+    if (bytes > DRAIN_BYTES) stop()
+  })
+  request.once('error', () => undefined)
+  request.once('close', () => clearTimeout(timer))
+  request.once('end', () => clearTimeout(timer))
+  request.resume()
+}
