@@ -1,0 +1,39 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+/**
+ * Takes the exclusive right to serve `directory` (made if absent) until `release`, or until the process dies.
+ * The lock is SQLite's on a file of its own, so the kernel drops it also after kill -9.
+ * Throws DirectoryLockedError if another holder, in this process or another, has it.
+ */
+export async function lockDirectory(directory: string): Promise<{ release(): void }> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const database = new DatabaseSync(join(directory, 'server.lock'), { timeout: 0 })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    throw isBusy(error) ? new DirectoryLockedError(directory, error) : error
+  }
+  return {
+    release: () => {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/** Another server runs on the same directory. */
+export class DirectoryLockedError extends Error {
+  override readonly name = 'DirectoryLockedError'
+  readonly code = 'DIRECTORY_LOCKED'
+
+  constructor(directory: string, cause: unknown) {
+    super(`the directory ${directory} is in use by another server`, { cause })
+  }
+}
+
+// The low byte of SQLite's extended result code is the primary one; 5 is SQLITE_BUSY.
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+}
