@@ -112,8 +112,13 @@ def main() -> int:
         endpoint = FOREIGN
         if not FOREIGN:
             child, endpoint = start_gateway(data, open(work / "gateway.log", "w"))
+        # The machine's own AWS settings must not leak in (rclone 1.60 refuses to start under AWS_CA_BUNDLE).
         env = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
