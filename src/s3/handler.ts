@@ -152,3 +152,5 @@ async function* continueAndRead(
     throw new SealgateError('IncompleteBody', undefined, { cause: error, reason: 'the client went away' })
   }
 }
+
+export type { RequestOutcome } from './respond.ts'

@@ -1,0 +1,170 @@
+/**
+ * Every field of the configuration, once: its path in the YAML file, its environment variable, default, bounds and meaning.
+ * An environment variable wins over the file. Sizes are bytes and times are milliseconds, as their names say.
+ */
+export type FieldKind =
+  | { readonly type: 'string'; readonly pattern?: RegExp; readonly hint: string; readonly secret?: boolean }
+  | { readonly type: 'integer'; readonly min: number; readonly max: number; readonly hint: string }
+  | { readonly type: 'choice'; readonly values: readonly string[]; readonly hint: string }
+  | { readonly type: 'list'; readonly pattern: RegExp; readonly hint: string }
+
+export type Field = FieldKind & {
+  readonly env: string
+  readonly default: string | number | readonly string[] | null
+}
+
+const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+
+export const FIELDS = {
+  listen: {
+    type: 'string',
+    env: 'SEALGATE_LISTEN',
+    default: '127.0.0.1:9000',
+    pattern: ADDRESS,
+    hint: 'host:port where S3 clients connect',
+  },
+  dataDir: {
+    type: 'string',
+    env: 'SEALGATE_DATA_DIR',
+    default: './data',
+    hint: 'directory of the fs store, the keyring and the credentials',
+  },
+  workers: {
+    type: 'integer',
+    env: 'SEALGATE_WORKERS',
+    default: 1,
+    min: 1,
+    max: 64,
+    hint: 'number of processes behind the one port',
+  },
+  region: {
+    type: 'string',
+    env: 'SEALGATE_REGION',
+    default: null,
+    pattern: /^[a-z0-9-]{1,32}$/,
+    hint: 'the region that clients must sign for; any is accepted unless it is set, and us-east-1 is shown',
+  },
+  domains: {
+    type: 'list',
+    env: 'SEALGATE_DOMAINS',
+    default: [],
+    pattern: /^[a-z0-9.-]+$/,
+    hint: 'base domains of virtual-host style addresses, lower case, such as s3.example.com',
+  },
+  accessKeyId: {
+    type: 'string',
+    env: 'SEALGATE_ACCESS_KEY_ID',
+    default: null,
+    pattern: /^[A-Za-z0-9_.-]{3,128}$/,
+    hint: 'access key id of the clients, 3 to 128 letters, digits, "_", "." or "-"',
+  },
+  secretAccessKey: {
+    type: 'string',
+    env: 'SEALGATE_SECRET_ACCESS_KEY',
+    default: null,
+    pattern: /^[!-~]{16,256}$/,
+    secret: true,
+    hint: 'secret access key of the clients, at least 16 printable characters',
+  },
+  store: {
+    type: 'choice',
+    env: 'SEALGATE_STORE',
+    default: 'fs',
+    values: ['fs'],
+    hint: 'the storage behind the gateway; this version has fs',
+  },
+  systemBucket: {
+    type: 'string',
+    env: 'SEALGATE_SYSTEM_BUCKET',
+    default: 'sealgate-system',
+    pattern: BUCKET,
+    hint: "bucket of the deployment's own records, never visible to clients",
+  },
+  'kms.provider': {
+    type: 'choice',
+    env: 'SEALGATE_KMS',
+    default: 'local',
+    values: ['local'],
+    hint: 'the key service; this version has local',
+  },
+  'kms.keyring': {
+    type: 'string',
+    env: 'SEALGATE_KEYRING',
+    default: null,
+    hint: 'keyring file of the local key service; default: keyring.json in the data directory',
+  },
+  'epoch.maxAgeMs': {
+    type: 'integer',
+    env: 'SEALGATE_EPOCH_MAX_AGE_MS',
+    default: 3_600_000,
+    min: 1000,
+    max: 30 * 86_400_000,
+    hint: 'how long a data key encrypts new objects, in milliseconds',
+  },
+  'epoch.maxObjects': {
+    type: 'integer',
+    env: 'SEALGATE_EPOCH_MAX_OBJECTS',
+    default: 1_000_000,
+    min: 1,
+    max: 2 ** 32,
+    hint: 'how many objects a data key encrypts',
+  },
+  'epoch.maxBytes': {
+    type: 'integer',
+    env: 'SEALGATE_EPOCH_MAX_BYTES',
+    default: 2 ** 40,
+    min: 1,
+    max: 2 ** 50,
+    hint: "how many bytes a data key's objects have together",
+  },
+  'limits.maxHeaderBytes': {
+    type: 'integer',
+    env: 'SEALGATE_MAX_HEADER_BYTES',
+    default: 32_768,
+    min: 8192,
+    max: 1_048_576,
+    hint: 'largest request head, in bytes',
+  },
+  'limits.headersTimeoutMs': {
+    type: 'integer',
+    env: 'SEALGATE_HEADERS_TIMEOUT_MS',
+    default: 30_000,
+    min: 1000,
+    max: 600_000,
+    hint: 'time for a request head to arrive, in milliseconds',
+  },
+  'limits.idleTimeoutMs': {
+    type: 'integer',
+    env: 'SEALGATE_IDLE_TIMEOUT_MS',
+    default: 60_000,
+    min: 1000,
+    max: 3_600_000,
+    hint: 'how long a connection may be silent, in milliseconds',
+  },
+  'limits.maxConnections': {
+    type: 'integer',
+    env: 'SEALGATE_MAX_CONNECTIONS',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    hint: 'open connections of a process',
+  },
+  shutdownGraceMs: {
+    type: 'integer',
+    env: 'SEALGATE_SHUTDOWN_GRACE_MS',
+    default: 30_000,
+    min: 0,
+    max: 3_600_000,
+    hint: 'how long requests under way may take to end at shutdown, in milliseconds',
+  },
+  logLevel: {
+    type: 'choice',
+    env: 'SEALGATE_LOG_LEVEL',
+    default: 'warn',
+    values: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
+    hint: 'info logs a line for each request',
+  },
+} as const satisfies Readonly<Record<string, Field>>
+
+export type FieldName = keyof typeof FIELDS

@@ -1,0 +1,402 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { SealgateError } from '../errors.ts'
+import { Blobs, type NewBlob } from './filesystem/blobs.ts'
+import { IndexDatabase } from './filesystem/index-database.ts'
+import { listPage } from './filesystem/listing.ts'
+import { BlobGone, type Extent, readExtents } from './filesystem/read-extents.ts'
+import {
+  findUpload,
+  insertUpload,
+  listPartsPage,
+  listUploadsPage,
+  newUploadId,
+} from './filesystem/uploads.ts'
+import type {
+  ByteRange,
+  CompleteMultipartUploadRequest,
+  CopyObjectRequest,
+  CreateMultipartUploadRequest,
+  DeleteObjectRequest,
+  GetObjectRequest,
+  GetObjectResult,
+  HeadObjectRequest,
+  ListMultipartUploadsRequest,
+  ListMultipartUploadsResult,
+  ListObjectsRequest,
+  ListObjectsResult,
+  ListPartsRequest,
+  ListPartsResult,
+  ObjectAttributes,
+  ObjectName,
+  PutObjectRequest,
+  PutObjectResult,
+  Storage,
+  StorageLimits,
+  StoredBucket,
+  StoredObject,
+  UploadPartRequest,
+  UploadReference,
+  WriteCondition,
+} from './storage.ts'
+
+export interface FilesystemOptions {
+  readonly directory: string
+  readonly log?: (message: string) => void
+}
+
+interface ObjectRow {
+  readonly size: number
+  readonly etag: string
+  readonly modified: number
+  readonly class: string
+  readonly headers: string
+  readonly metadata: string
+  readonly extents: string
+}
+
+const GIB = 1024 ** 3
+
+/**
+ * The embedded store: an index in SQLite and one file per larger run of bytes (docs/adr/001-embedded-index.md). Any number of
+ * processes of one machine may have it open.
+ */
+export async function openFilesystemStorage(options: FilesystemOptions): Promise<Storage> {
+  mkdirSync(join(options.directory, 'instances'), { recursive: true, mode: 0o700 })
+  const index = new IndexDatabase(join(options.directory, 'index.sqlite'))
+  return new FilesystemStorage(index, await Blobs.open(options.directory, index))
+}
+
+class FilesystemStorage implements Storage {
+  // A plaintext of S3's 5 GiB fits with all that sealing adds.
+  readonly limits: StorageLimits = {
+    maxPutBytes: 5 * GIB + 2 ** 21,
+    maxPartBytes: 5 * GIB + 2 ** 21,
+    maxObjectBytes: 50 * 1024 * GIB,
+    maxMetadataBytes: 8192,
+  }
+  readonly #index: IndexDatabase
+  readonly #blobs: Blobs
+
+  constructor(index: IndexDatabase, blobs: Blobs) {
+    this.#index = index
+    this.#blobs = blobs
+  }
+
+  async listBuckets(): Promise<readonly StoredBucket[]> {
+    return this.#index
+      .all<{ name: string; created: number }>('SELECT name, created FROM bucket ORDER BY name')
+      .map(({ name, created }) => ({ name, createdAt: created }))
+  }
+
+  createBucket(bucket: string): Promise<void> {
+    return this.#index.write(() => {
+      if (this.#index.get('SELECT 1 FROM bucket WHERE name = ?', bucket) !== undefined)
+        throw new SealgateError('BucketAlreadyOwnedByYou')
+      this.#index.run('INSERT INTO bucket VALUES (?, ?)', bucket, Date.now())
+    })
+  }
+
+  async headBucket(bucket: string): Promise<StoredBucket> {
+    const row = this.#index.get<{ created: number }>('SELECT created FROM bucket WHERE name = ?', bucket)
+    if (row === undefined) throw noSuchBucket(bucket)
+    return { name: bucket, createdAt: row.created }
+  }
+
+  deleteBucket(bucket: string): Promise<void> {
+    return this.#index.write(() => {
+      this.#requireBucket(bucket)
+      if (this.#index.get('SELECT 1 FROM object WHERE bucket = ? LIMIT 1', bucket) !== undefined)
+        throw new SealgateError('BucketNotEmpty')
+      for (const { id } of this.#index.all<{ id: string }>('SELECT id FROM upload WHERE bucket = ?', bucket))
+        this.#dropParts(id)
+      this.#index.run('DELETE FROM upload WHERE bucket = ?', bucket)
+      this.#index.run('DELETE FROM bucket WHERE name = ?', bucket)
+    })
+  }
+
+  async putObject(request: PutObjectRequest): Promise<PutObjectResult> {
+    this.#requireBucket(request.bucket)
+    this.#checkCondition(request, request.condition)
+    const blob = await this.#blobs.write(request.size, request.body, request.signal)
+    const extents: Extent[] = blob === null ? [] : [[blob.id, blob.size]]
+    return this.#commit(blob, () => {
+      this.#checkCondition(request, request.condition)
+      if (blob !== null) this.#blobs.record(blob)
+      return this.#putRow(request, request.size, randomBytes(16).toString('hex'), extents)
+    })
+  }
+
+  async headObject({ bucket, key }: HeadObjectRequest): Promise<StoredObject> {
+    return toObject(this.#requireObject({ bucket, key }))
+  }
+
+  async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
+    for (let attempt = 0; ; attempt++) {
+      const row = this.#requireObject(request)
+      if (request.ifMatch !== undefined && request.ifMatch !== row.etag)
+        throw new SealgateError('PreconditionFailed')
+      const [start, end] = cut(request.range, row.size)
+      try {
+        const body = await readExtents(this.#blobs, JSON.parse(row.extents) as Extent[], start, end)
+        return { object: toObject(row), start, end, body }
+      } catch (error) {
+        if (!(error instanceof BlobGone) || attempt === 5) throw error
+      }
+    }
+  }
+
+  deleteObject({ bucket, key, ifMatch }: DeleteObjectRequest): Promise<void> {
+    return this.#index.write(() => {
+      this.#requireBucket(bucket)
+      const row = this.#findObject({ bucket, key })
+      if (ifMatch !== undefined) this.#checkCondition({ bucket, key }, { ifMatch })
+      if (row === undefined) return
+      this.#index.run('DELETE FROM object WHERE bucket = ? AND key = ?', bucket, Buffer.from(key))
+      this.#dropExtents(row.extents)
+    })
+  }
+
+  copyObject(request: CopyObjectRequest): Promise<PutObjectResult> {
+    return this.#index.write(() => {
+      this.#requireBucket(request.bucket)
+      const source = this.#requireObject(request.source)
+      if (source.etag !== request.sourceEtag) throw new SealgateError('PreconditionFailed')
+      this.#checkCondition(request, request.condition)
+      const extents = JSON.parse(source.extents) as Extent[]
+      for (const [id] of extents) this.#blobs.addReference(id)
+      return this.#putRow(request, source.size, source.etag, extents)
+    })
+  }
+
+  async listObjects(request: ListObjectsRequest): Promise<ListObjectsResult> {
+    this.#requireBucket(request.bucket)
+    return listPage(this.#index, request)
+  }
+
+  async createMultipartUpload(request: CreateMultipartUploadRequest): Promise<{ readonly uploadId: string }> {
+    const now = Date.now()
+    const uploadId = newUploadId(now)
+    await this.#index.write(() => {
+      this.#requireBucket(request.bucket)
+      insertUpload(this.#index, request, uploadId, now)
+    })
+    return { uploadId }
+  }
+
+  async uploadPart(request: UploadPartRequest): Promise<{ readonly etag: string }> {
+    this.#requireBucket(request.bucket)
+    findUpload(this.#index, request)
+    const etag = randomBytes(16).toString('hex')
+    const blob = await this.#blobs.write(request.size, request.body, request.signal)
+    await this.#commit(blob, () => {
+      findUpload(this.#index, request)
+      if (blob !== null) this.#blobs.record(blob)
+      const { uploadId, partNumber } = request
+      const earlier = this.#index.get<{ blob: number }>(
+        'SELECT blob FROM part WHERE upload = ? AND number = ?',
+        uploadId,
+        partNumber,
+      )
+      if (earlier !== undefined) this.#blobs.dropReference(earlier.blob)
+      // Blob 0 stands for no bytes.
+      this.#index.run(
+        'INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)',
+        uploadId,
+        partNumber,
+        blob?.id ?? 0,
+        request.size,
+        etag,
+        Date.now(),
+      )
+    })
+    return { etag }
+  }
+
+  completeMultipartUpload(request: CompleteMultipartUploadRequest): Promise<PutObjectResult> {
+    return this.#index.write(() => {
+      this.#requireBucket(request.bucket)
+      const upload = findUpload(this.#index, request)
+      this.#checkCondition(request, request.condition)
+      const extents: Extent[] = []
+      for (const { partNumber, etag } of request.parts) {
+        const part = this.#index.get<{ blob: number; size: number; etag: string }>(
+          'SELECT blob, size, etag FROM part WHERE upload = ? AND number = ?',
+          request.uploadId,
+          partNumber,
+        )
+        if (part?.etag !== etag)
+          throw new SealgateError('InvalidPart', undefined, {
+            details: { PartNumber: String(partNumber), ETag: etag },
+          })
+        if (part.size > 0) extents.push([part.blob, part.size])
+        // The object's reference; the part's own goes with the upload.
+        if (part.size > 0) this.#blobs.addReference(part.blob)
+      }
+      const size = extents.reduce((sum, [, bytes]) => sum + bytes, 0)
+      const attributes = {
+        storageClass: upload.class,
+        headers: JSON.parse(upload.headers) as Record<string, string>,
+        metadata: JSON.parse(upload.metadata) as Record<string, string>,
+      }
+      const { bucket, key } = request
+      const result = this.#putRow(
+        { bucket, key, ...attributes },
+        size,
+        `${randomBytes(16).toString('hex')}-${request.parts.length}`,
+        extents,
+      )
+      this.#dropUpload(request)
+      return result
+    })
+  }
+
+  abortMultipartUpload(request: UploadReference): Promise<void> {
+    return this.#index.write(() => {
+      this.#requireBucket(request.bucket)
+      findUpload(this.#index, request)
+      this.#dropUpload(request)
+    })
+  }
+
+  async listParts(request: ListPartsRequest): Promise<ListPartsResult> {
+    this.#requireBucket(request.bucket)
+    return listPartsPage(this.#index, request)
+  }
+
+  async listMultipartUploads(request: ListMultipartUploadsRequest): Promise<ListMultipartUploadsResult> {
+    this.#requireBucket(request.bucket)
+    return listUploadsPage(this.#index, request)
+  }
+
+  async close(): Promise<void> {
+    await this.#blobs.close()
+    this.#index.close()
+  }
+
+  async #commit<T>(blob: NewBlob | null, run: () => T): Promise<T> {
+    try {
+      return await this.#index.write(() => {
+        return run()
+      })
+    } catch (error) {
+      await this.#blobs.discard(blob)
+      throw error
+    }
+  }
+
+  #putRow(
+    request: ObjectName & ObjectAttributes,
+    size: number,
+    etag: string,
+    extents: readonly Extent[],
+  ): PutObjectResult {
+    this.#requireBucket(request.bucket)
+    const earlier = this.#findObject(request)
+    const lastModified = Date.now()
+    this.#index.run(
+      'INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      request.bucket,
+      Buffer.from(request.key),
+      size,
+      etag,
+      lastModified,
+      request.storageClass,
+      JSON.stringify(request.headers),
+      JSON.stringify(request.metadata),
+      JSON.stringify(extents),
+    )
+    if (earlier !== undefined) this.#dropExtents(earlier.extents)
+    return { etag, lastModified }
+  }
+
+  #dropUpload({ bucket, key, uploadId }: UploadReference): void {
+    this.#dropParts(uploadId)
+    this.#index.run(
+      'DELETE FROM upload WHERE bucket = ? AND key = ? AND id = ?',
+      bucket,
+      Buffer.from(key),
+      uploadId,
+    )
+  }
+
+  #dropParts(uploadId: string): void {
+    for (const { blob } of this.#index.all<{ blob: number }>(
+      'SELECT blob FROM part WHERE upload = ?',
+      uploadId,
+    ))
+      this.#blobs.dropReference(blob)
+    this.#index.run('DELETE FROM part WHERE upload = ?', uploadId)
+  }
+
+  #dropExtents(extents: string): void {
+    for (const [id] of JSON.parse(extents) as Extent[]) this.#blobs.dropReference(id)
+  }
+
+  #checkCondition(name: ObjectName, condition: WriteCondition | undefined): void {
+    if (condition === undefined) return
+    const row = this.#findObject(name)
+    if ('ifNoneMatch' in condition) {
+      if (row !== undefined)
+        throw new SealgateError('PreconditionFailed', undefined, {
+          details: { Condition: 'If-None-Match' },
+          reason: 'condition of the client',
+        })
+      return
+    }
+    if (row === undefined) throw noSuchKey(name.key)
+    if (row.etag !== condition.ifMatch)
+      throw new SealgateError('PreconditionFailed', undefined, {
+        details: { Condition: 'If-Match' },
+        reason: 'condition of the client',
+      })
+  }
+
+  #findObject({ bucket, key }: ObjectName): ObjectRow | undefined {
+    return this.#index.get<ObjectRow>(
+      'SELECT size, etag, modified, class, headers, metadata, extents FROM object WHERE bucket = ? AND key = ?',
+      bucket,
+      Buffer.from(key),
+    )
+  }
+
+  #requireObject(name: ObjectName): ObjectRow {
+    const row = this.#findObject(name)
+    if (row !== undefined) return row
+    this.#requireBucket(name.bucket)
+    throw noSuchKey(name.key)
+  }
+
+  #requireBucket(bucket: string): void {
+    if (this.#index.get('SELECT 1 FROM bucket WHERE name = ?', bucket) === undefined)
+      throw noSuchBucket(bucket)
+  }
+}
+
+function toObject(row: ObjectRow): StoredObject {
+  return {
+    size: row.size,
+    etag: row.etag,
+    lastModified: row.modified,
+    storageClass: row.class,
+    headers: JSON.parse(row.headers) as Record<string, string>,
+    metadata: JSON.parse(row.metadata) as Record<string, string>,
+  }
+}
+
+function cut(range: ByteRange | undefined, size: number): [start: number, end: number] {
+  if (range === undefined) return [0, size - 1]
+  if ('suffix' in range) return [Math.max(0, size - range.suffix), size - 1]
+  if (range.start >= size)
+    throw new SealgateError('InvalidRange', undefined, { details: { ActualObjectSize: String(size) } })
+  return [range.start, Math.min(range.end, size - 1)]
+}
+
+function noSuchBucket(bucket: string): SealgateError {
+  return new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
+}
+
+function noSuchKey(key: string): SealgateError {
+  return new SealgateError('NoSuchKey', undefined, { details: { Key: key } })
+}

@@ -1,0 +1,291 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SealgateError } from '../../errors.ts'
+import { lockDirectory } from './directory-lock.ts'
+import type { IndexDatabase } from './index-database.ts'
+
+/** Bodies up to this size lie in the index: one commit instead of a file and two fsyncs. */
+const INLINE_BYTES = 16 * 1024
+const WRITE_BYTES = 256 * 1024
+const LEASE_IDS = 256
+const FANOUT = 256
+
+/** Bytes that are on the disk, but belong to nothing until a transaction records them. */
+export interface NewBlob {
+  readonly id: number
+  readonly lease: number
+  readonly size: number
+  readonly inline: Buffer | null
+}
+
+/**
+ * The files behind the index. A file is written and synced before the transaction that records it, under an id that this
+ * process holds a lease for: after a crash, the ids of a dead process's leases that no transaction recorded are garbage.
+ */
+export class Blobs {
+  readonly #directory: string
+  readonly #index: IndexDatabase
+  readonly #instance: string
+  readonly #lock: { release(): void }
+  #lease = { lo: 0, next: 0, hi: -1 }
+  #leasing: Promise<void> | undefined
+  #garbage: number[] = []
+  #sweep: NodeJS.Timeout | undefined
+
+  private constructor(directory: string, index: IndexDatabase, instance: string, lock: { release(): void }) {
+    this.#directory = directory
+    this.#index = index
+    this.#instance = instance
+    this.#lock = lock
+  }
+
+  static async open(directory: string, index: IndexDatabase): Promise<Blobs> {
+    for (let index = 0; index < FANOUT; index++)
+      mkdirSync(join(directory, 'blobs', hex(index)), { recursive: true })
+    const instance = randomUUID()
+    const lock = await lockDirectory(join(directory, 'instances', instance))
+    const blobs = new Blobs(directory, index, instance, lock)
+    await blobs.#recover()
+    return blobs
+  }
+
+  /** Takes a body of exactly `size` bytes; throws what the body throws, and leaves nothing behind then. */
+  async write(size: number, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<NewBlob | null> {
+    const id = await this.#nextId()
+    const writer = size <= INLINE_BYTES ? null : await FileWriter.create(this.#path(id))
+    const pending: Buffer[] = []
+    let received = 0
+    try {
+      for await (const chunk of body) {
+        signal?.throwIfAborted()
+        received += chunk.length
+        if (received > size)
+          throw new SealgateError('IncompleteBody', 'The body is longer than it was said to be.')
+        if (writer === null) pending.push(Buffer.from(chunk))
+        else await writer.write(chunk)
+      }
+      if (received !== size) throw new SealgateError('IncompleteBody')
+      await writer?.finish(join(this.#directory, 'blobs', hex(id % FANOUT)))
+    } catch (error) {
+      await writer?.discard(this.#path(id))
+      throw error
+    }
+    return size === 0
+      ? null
+      : { id, lease: this.#leaseOf(id), size, inline: writer === null ? Buffer.concat(pending) : null }
+  }
+
+  /** Inside a transaction: the blob now exists, with one reference. */
+  record(blob: NewBlob): void {
+    const lease = this.#index.get(
+      'SELECT 1 FROM lease WHERE lo = ? AND instance = ?',
+      blob.lease,
+      this.#instance,
+    )
+    if (lease === undefined)
+      throw new SealgateError('ServiceUnavailable', undefined, {
+        reason: 'another process took this one for dead',
+      })
+    this.#index.run('INSERT INTO blob VALUES (?, 1, ?)', blob.id, blob.inline)
+  }
+
+  /** Inside a transaction. */
+  addReference(id: number): void {
+    this.#index.run('UPDATE blob SET refs = refs + 1 WHERE id = ?', id)
+  }
+
+  /** Inside a transaction: the last reference takes the blob with it. */
+  dropReference(id: number): void {
+    const blob = this.#index.get<{ refs: number; file: number }>(
+      'SELECT refs, inline IS NULL AS file FROM blob WHERE id = ?',
+      id,
+    )
+    if (blob === undefined) return
+    if (blob.refs > 1) return this.#index.run('UPDATE blob SET refs = refs - 1 WHERE id = ?', id)
+    this.#index.run('DELETE FROM blob WHERE id = ?', id)
+    if (blob.file === 1) this.#index.run('INSERT OR IGNORE INTO garbage VALUES (?)', id)
+    if (blob.file === 1) this.collect([id])
+  }
+
+  /** Removes a file that was written and then not recorded. */
+  async discard(blob: NewBlob | null): Promise<void> {
+    if (blob !== null && blob.inline === null) await unlink(this.#path(blob.id)).catch(ignoreAbsent)
+  }
+
+  inline(id: number): Buffer | null | undefined {
+    const row = this.#index.get<{ inline: Uint8Array | null }>('SELECT inline FROM blob WHERE id = ?', id)
+    if (row === undefined) return undefined
+    return row.inline === null
+      ? null
+      : Buffer.from(row.inline.buffer, row.inline.byteOffset, row.inline.byteLength)
+  }
+
+  openFile(id: number): Promise<FileHandle> {
+    return open(this.#path(id), 'r')
+  }
+
+  /** Files to remove once the transaction that dropped them is durable; the index remembers them until they are gone. */
+  collect(ids: readonly number[]): void {
+    this.#garbage.push(...ids)
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined
+      this.#removeGarbage().catch(() => undefined)
+    }, 200).unref()
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#sweep)
+    await this.#removeGarbage()
+    await this.#index.write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))
+    this.#lock.release()
+    rmSync(join(this.#directory, 'instances', this.#instance), { recursive: true, force: true })
+  }
+
+  async #removeGarbage(): Promise<void> {
+    const candidates = this.#garbage
+    this.#garbage = []
+    // What was rolled back, or is not committed yet, is not in the table.
+    const ids = candidates.filter(
+      (id) => this.#index.get('SELECT 1 FROM garbage WHERE blob = ?', id) !== undefined,
+    )
+    if (ids.length === 0) return
+    for (const id of ids) await unlink(this.#path(id)).catch(ignoreAbsent)
+    await this.#index.write(() => {
+      for (const id of ids) this.#index.run('DELETE FROM garbage WHERE blob = ?', id)
+    })
+  }
+
+  async #nextId(): Promise<number> {
+    while (this.#lease.next > this.#lease.hi) await (this.#leasing ??= this.#takeLease())
+    return this.#lease.next++
+  }
+
+  #leaseOf(id: number): number {
+    return this.#leases.find(({ lo, hi }) => id >= lo && id <= hi)?.lo ?? -1
+  }
+
+  /** A lease is kept until the process ends: giving it back early would need a count of what is under way. */
+  readonly #leases: { lo: number; hi: number }[] = []
+
+  async #takeLease(): Promise<void> {
+    try {
+      this.#lease = await this.#index.write(() => {
+        const lo = Number(
+          this.#index.get<{ value: string }>("SELECT value FROM meta WHERE name = 'next_blob'")?.value,
+        )
+        const hi = lo + LEASE_IDS - 1
+        this.#index.run("UPDATE meta SET value = ? WHERE name = 'next_blob'", String(hi + 1))
+        this.#index.run('INSERT INTO lease VALUES (?, ?, ?)', lo, hi, this.#instance)
+        return { lo, next: lo, hi }
+      })
+      this.#leases.unshift({ lo: this.#lease.lo, hi: this.#lease.hi })
+    } finally {
+      this.#leasing = undefined
+    }
+  }
+
+  /** Cleans up behind processes that died: their locks are free, so nobody holds their leases any more. */
+  async #recover(): Promise<void> {
+    const instances = new Set(
+      this.#index
+        .all<{ instance: string }>('SELECT DISTINCT instance FROM lease')
+        .map(({ instance }) => instance),
+    )
+    for (const name of readdirSync(join(this.#directory, 'instances'))) instances.add(name)
+    instances.delete(this.#instance)
+    for (const instance of instances) {
+      const lock = await lockDirectory(join(this.#directory, 'instances', instance)).catch(() => null)
+      if (lock === null) continue
+      await this.#index.write(() => this.#buryInstance(instance))
+      lock.release()
+      rmSync(join(this.#directory, 'instances', instance), { recursive: true, force: true })
+    }
+    this.#garbage.push(
+      ...this.#index.all<{ blob: number }>('SELECT blob FROM garbage').map(({ blob }) => blob),
+    )
+    await this.#removeGarbage()
+  }
+
+  #buryInstance(instance: string): void {
+    const leases = this.#index.all<{ lo: number; hi: number }>(
+      'SELECT lo, hi FROM lease WHERE instance = ?',
+      instance,
+    )
+    for (const { lo, hi } of leases) {
+      const recorded = new Set(
+        this.#index
+          .all<{ id: number }>('SELECT id FROM blob WHERE id BETWEEN ? AND ?', lo, hi)
+          .map(({ id }) => id),
+      )
+      for (let id = lo; id <= hi; id++)
+        if (!recorded.has(id)) this.#index.run('INSERT OR IGNORE INTO garbage VALUES (?)', id)
+    }
+    this.#index.run('DELETE FROM lease WHERE instance = ?', instance)
+  }
+
+  #path(id: number): string {
+    return join(this.#directory, 'blobs', hex(id % FANOUT), String(id))
+  }
+}
+
+/** Gathers small chunks into large writes; one write is under way at a time, which is the back-pressure. */
+class FileWriter {
+  readonly #file: FileHandle
+  #pending: Buffer[] = []
+  #bytes = 0
+
+  private constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  static async create(path: string): Promise<FileWriter> {
+    return new FileWriter(await open(path, 'wx', 0o600))
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#pending.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    this.#bytes += chunk.length
+    if (this.#bytes >= WRITE_BYTES) await this.#flush()
+    // A chunk may be the source's own buffer, used again after this: what stays pending is copied.
+    else this.#pending[this.#pending.length - 1] = Buffer.from(chunk)
+  }
+
+  async finish(parent: string): Promise<void> {
+    await this.#flush()
+    await this.#file.datasync()
+    await this.#file.close()
+    const directory = await open(parent, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  }
+
+  async discard(path: string): Promise<void> {
+    await this.#file.close().catch(() => undefined)
+    await unlink(path).catch(ignoreAbsent)
+  }
+
+  async #flush(): Promise<void> {
+    const buffers = this.#pending
+    let left = this.#bytes
+    this.#pending = []
+    this.#bytes = 0
+    if (left === 0) return
+    const { bytesWritten } = await this.#file.writev(buffers)
+    left -= bytesWritten
+    // A short write is legal; the rest goes in one piece.
+    if (left > 0) await this.#file.writeFile(Buffer.concat(buffers).subarray(bytesWritten))
+  }
+}
+
+function hex(index: number): string {
+  return index.toString(16).padStart(2, '0')
+}
+
+function ignoreAbsent(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
+}

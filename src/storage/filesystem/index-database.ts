@@ -1,0 +1,152 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+
+/** The version of the index; another one is refused at open. */
+const VERSION = '1'
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS bucket(name TEXT PRIMARY KEY, created INTEGER NOT NULL) WITHOUT ROWID;
+  -- Keys are UTF-8 bytes, so that SQLite's order of blobs is S3's order of keys. extents: JSON [[blob id, size], ...].
+  CREATE TABLE IF NOT EXISTS object(
+    bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL,
+    class TEXT NOT NULL, headers TEXT NOT NULL, metadata TEXT NOT NULL, extents TEXT NOT NULL, PRIMARY KEY(bucket, key)) WITHOUT ROWID;
+  -- A blob is a run of stored bytes: inline here if it is small, otherwise a file. Objects and parts count as references.
+  CREATE TABLE IF NOT EXISTS blob(id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, inline BLOB);
+  CREATE TABLE IF NOT EXISTS upload(
+    bucket TEXT NOT NULL, key BLOB NOT NULL, id TEXT NOT NULL, initiated INTEGER NOT NULL, class TEXT NOT NULL,
+    headers TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY(bucket, key, id)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS part(
+    upload TEXT NOT NULL, number INTEGER NOT NULL, blob INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL,
+    modified INTEGER NOT NULL, PRIMARY KEY(upload, number)) WITHOUT ROWID;
+  -- Blob ids that a process may give to files; what a dead process leaves unrecorded in its leases is garbage.
+  CREATE TABLE IF NOT EXISTS lease(lo INTEGER PRIMARY KEY, hi INTEGER NOT NULL, instance TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS garbage(blob INTEGER PRIMARY KEY);
+  INSERT OR IGNORE INTO meta VALUES ('version', '${VERSION}'), ('next_blob', '1');
+`
+
+interface Write {
+  readonly run: () => unknown
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The index of a store: one SQLite file that several processes share. Reads are synchronous and see the latest commit.
+ * Writes that wait together are committed together: one fsync for all, each in a savepoint of its own, and none is
+ * answered before it is durable.
+ */
+export class IndexDatabase {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  #waiting: Write[] = []
+  #scheduled = false
+  #closed = false
+
+  constructor(file: string) {
+    this.#database = new DatabaseSync(file, { timeout: 5000 })
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;')
+    this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+    const version = this.get<{ value: string }>("SELECT value FROM meta WHERE name = 'version'")?.value
+    if (version !== VERSION) {
+      this.#database.close()
+      throw new Error(
+        `${file} has the index version ${version}; this Sealgate knows version ${VERSION}. Use the Sealgate that wrote it.`,
+      )
+    }
+    // From here on a busy database is waited for without blocking this thread.
+    this.#database.exec('PRAGMA busy_timeout = 5')
+  }
+
+  get<T>(sql: string, ...values: SQLInputValue[]): T | undefined {
+    return this.#statement(sql).get(...values) as T | undefined
+  }
+
+  all<T>(sql: string, ...values: SQLInputValue[]): T[] {
+    return this.#statement(sql).all(...values) as T[]
+  }
+
+  /** Only inside `write`. */
+  run(sql: string, ...values: SQLInputValue[]): void {
+    this.#statement(sql).run(...values)
+  }
+
+  /** Runs in a transaction; resolves when it is on the disk. What the function throws undoes its own changes alone. */
+  write<T>(run: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error('the index is closed'))
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ run, resolve: resolve as (value: never) => void, reject })
+      this.#schedule(0)
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#database.close()
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    const commit = () => {
+      this.#scheduled = false
+      this.#commit()
+    }
+    if (delayMs === 0) setImmediate(commit)
+    else setTimeout(commit, delayMs)
+  }
+
+  #commit(): void {
+    if (this.#waiting.length === 0 || this.#closed) return
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error)) return this.#schedule(1 + Math.random() * 4)
+      return this.#fail(error)
+    }
+    const batch = this.#waiting
+    this.#waiting = []
+    const results = batch.map((write) => this.#attempt(write))
+    try {
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      for (const { reject } of batch) reject(error)
+      return
+    }
+    for (const settle of results) settle()
+  }
+
+  /** Runs one write in its savepoint and returns what to tell its caller once the whole is durable. */
+  #attempt({ run, resolve, reject }: Write): () => void {
+    this.#database.exec('SAVEPOINT w')
+    try {
+      const value = run()
+      this.#database.exec('RELEASE w')
+      return () => resolve(value as never)
+    } catch (error) {
+      this.#database.exec('ROLLBACK TO w; RELEASE w')
+      return () => reject(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    for (const { reject } of batch) reject(error)
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+}
+
+/** SQLITE_BUSY and its extended codes. */
+function isBusy(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode
+  return code !== undefined && (code & 0xff) === 5
+}

@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto'
+import { SealgateError } from '../../errors.ts'
+import type {
+  CreateMultipartUploadRequest,
+  ListMultipartUploadsRequest,
+  ListMultipartUploadsResult,
+  ListPartsRequest,
+  ListPartsResult,
+  StoredUpload,
+  UploadReference,
+} from '../storage.ts'
+import type { IndexDatabase } from './index-database.ts'
+import { commonPrefix, successor } from './listing.ts'
+
+export interface UploadRow {
+  readonly class: string
+  readonly headers: string
+  readonly metadata: string
+}
+
+/** Begins with the time, so that the order of ids is the order of initiation. */
+export function newUploadId(now: number): string {
+  return `${now.toString(36).padStart(9, '0')}${randomBytes(17).toString('base64url')}`
+}
+
+export function insertUpload(
+  index: IndexDatabase,
+  request: CreateMultipartUploadRequest,
+  id: string,
+  now: number,
+): void {
+  const { bucket, key, storageClass, headers, metadata } = request
+  index.run(
+    'INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?, ?)',
+    bucket,
+    Buffer.from(key),
+    id,
+    now,
+    storageClass,
+    JSON.stringify(headers),
+    JSON.stringify(metadata),
+  )
+}
+
+/** NoSuchUpload unless this upload of this key is under way. */
+export function findUpload(index: IndexDatabase, { bucket, key, uploadId }: UploadReference): UploadRow {
+  const row = index.get<UploadRow>(
+    'SELECT class, headers, metadata FROM upload WHERE bucket = ? AND key = ? AND id = ?',
+    bucket,
+    Buffer.from(key),
+    uploadId,
+  )
+  if (row === undefined)
+    throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: uploadId } })
+  return row
+}
+
+interface PartRow {
+  readonly number: number
+  readonly size: number
+  readonly etag: string
+  readonly modified: number
+}
+
+export function listPartsPage(index: IndexDatabase, request: ListPartsRequest): ListPartsResult {
+  const upload = findUpload(index, request)
+  const rows = index.all<PartRow>(
+    'SELECT number, size, etag, modified FROM part WHERE upload = ? AND number > ? ORDER BY number LIMIT ?',
+    request.uploadId,
+    request.partNumberMarker,
+    request.maxParts + 1,
+  )
+  const parts = rows
+    .slice(0, request.maxParts)
+    .map(({ number, size, etag, modified }) => ({ partNumber: number, size, etag, lastModified: modified }))
+  return { parts, isTruncated: rows.length > request.maxParts, storageClass: upload.class }
+}
+
+export function listUploadsPage(
+  index: IndexDatabase,
+  request: ListMultipartUploadsRequest,
+): ListMultipartUploadsResult {
+  const prefix = Buffer.from(request.prefix)
+  const delimiter = Buffer.from(request.delimiter)
+  const end = successor(prefix)
+  const uploads: StoredUpload[] = []
+  const commonPrefixes: string[] = []
+  let [key, id] = [
+    Buffer.from(request.keyMarker),
+    request.keyMarker === '' || request.uploadIdMarker !== '' ? request.uploadIdMarker : '\uffff',
+  ]
+  let [nextKeyMarker, nextUploadIdMarker] = ['', '']
+  for (;;) {
+    const row = index.get<{ key: Uint8Array; id: string; initiated: number; class: string }>(
+      'SELECT key, id, initiated, class FROM upload WHERE bucket = ? AND (key, id) > (?, ?) AND key >= ? ORDER BY key, id LIMIT 1',
+      request.bucket,
+      key,
+      id,
+      prefix,
+    )
+    const found = row === undefined ? null : Buffer.from(row.key)
+    if (row === undefined || found === null || (end !== null && Buffer.compare(found, end) >= 0)) {
+      return { uploads, commonPrefixes, isTruncated: false, nextKeyMarker: '', nextUploadIdMarker: '' }
+    }
+    if (uploads.length + commonPrefixes.length >= request.maxUploads) {
+      return {
+        uploads,
+        commonPrefixes,
+        isTruncated: request.maxUploads > 0,
+        nextKeyMarker,
+        nextUploadIdMarker,
+      }
+    }
+    const common = commonPrefix(found, prefix, delimiter)
+    if (common === null) {
+      uploads.push({
+        key: found.toString(),
+        uploadId: row.id,
+        initiatedAt: row.initiated,
+        storageClass: row.class,
+      })
+      ;[key, id] = [found, row.id]
+      ;[nextKeyMarker, nextUploadIdMarker] = [found.toString(), row.id]
+    } else {
+      commonPrefixes.push(common.toString())
+      // Everything that begins with the common prefix sorts before it followed by the largest character.
+      ;[key, id] = [Buffer.concat([common, Buffer.alloc(1025, 0xff)]), '\uffff']
+      ;[nextKeyMarker, nextUploadIdMarker] = [`${common.toString()}\u{10ffff}`, '']
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
+import { claimRealm } from '../../src/gateway/realm.ts'
+import { createHttpServer } from '../../src/http/index.ts'
+import { createKeyring, DataKeys, LocalKms, loadKeyring } from '../../src/keys/index.ts'
+import { createS3Handler } from '../../src/s3/handler.ts'
+import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+
+/** A whole gateway inside this process: real socket, real store in a directory of its own, real keyring. */
+export interface TestGateway {
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly directory: string
+  readonly gateway: Gateway
+  readonly storage: Storage
+  readonly outcomes: { operation: string; status: number; error?: string | undefined; cause?: unknown }[]
+  client(config?: Partial<S3ClientConfig>): S3Client
+  close(): Promise<void>
+}
+
+export interface TestGatewayOptions {
+  /** Puts something between the gateway and its store (a counter, a liar). */
+  readonly wrap?: (storage: Storage) => Storage
+  readonly now?: () => number
+}
+
+export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealgate-test-'))
+  const opened = await openFilesystemStorage({ directory: join(directory, 'store') })
+  const storage = options.wrap?.(opened) ?? opened
+  await createKeyring(join(directory, 'keyring.json'))
+  const keyring = await loadKeyring(join(directory, 'keyring.json'))
+  const keys = new DataKeys({
+    kms: new LocalKms(keyring),
+    realm: keyring.realm,
+    policy: () => ({ cmk: keyring.current, retired: [] }),
+    epoch: { maxAgeMs: 3_600_000, maxObjects: 1_000_000, maxBytes: 2 ** 40 },
+    decryptCache: { maxEntries: 1000, maxAgeMs: 3_600_000 },
+  })
+  await claimRealm(opened, 'sealgate-system', keyring.realm)
+  const gateway = createGateway({ storage, keys, realm: keyring.realm, systemBucket: 'sealgate-system' })
+  const [accessKeyId, secretAccessKey] = ['AKIDEXAMPLE0000', 'a-secret-of-the-tests-0123456789']
+  const outcomes: TestGateway['outcomes'] = []
+  const handler = createS3Handler({
+    gateway,
+    credentials: (id) => (id === accessKeyId ? secretAccessKey : undefined),
+    region: 'us-east-1',
+    domains: ['s3.sealgate.test'],
+    onRequest: (outcome) => outcomes.push(outcome),
+    ...(options.now === undefined ? {} : { now: options.now }),
+  })
+  const server = createHttpServer({
+    handler,
+    limits: { maxHeaderBytes: 32_768, headersTimeoutMs: 10_000, idleTimeoutMs: 20_000, maxConnections: 1000 },
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const clients: S3Client[] = []
+  return {
+    endpoint,
+    accessKeyId,
+    secretAccessKey,
+    directory,
+    gateway,
+    storage: opened,
+    outcomes,
+    client(config = {}) {
+      const credentials = { accessKeyId, secretAccessKey }
+      const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1, ...config })
+      clients.push(client)
+      return client
+    },
+    async close() {
+      for (const client of clients) client.destroy()
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      keys.close()
+      await opened.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
