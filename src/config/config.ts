@@ -161,7 +161,7 @@ function check(
   where: string,
   values: Map<string, Value>,
   mistakes: string[],
-): void {
+): unknown {
   const field: Field = FIELDS[name]
   const wrong = (expected: string) => {
     const shown = field.type === 'string' && field.secret === true ? '' : ` (got ${JSON.stringify(raw)})`
@@ -183,7 +183,7 @@ function check(
   ) {
     return wrong('a text of the right form')
   }
-  values.set(name, raw as Value)
+  return values.set(name, raw as Value)
 }
 
 function didYouMean(name: string, known: readonly string[]): string {

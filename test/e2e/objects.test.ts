@@ -53,7 +53,15 @@ describe('objects through the JavaScript SDK', () => {
     it(`PutObject_roundTrip of ${size} bytes, with equal sizes in HEAD, GET and LIST`, async () => {
       const body = randomBytes(size)
       const Key = `round/${size}`
-      const put = await s3.send(new PutObjectCommand({ Bucket, Key, Body: body, ContentType: 'text/x-test', Metadata: { Colour: 'blue' } }))
+      const put = await s3.send(
+        new PutObjectCommand({
+          Bucket,
+          Key,
+          Body: body,
+          ContentType: 'text/x-test',
+          Metadata: { Colour: 'blue' },
+        }),
+      )
       assert.match(put.ETag ?? '', /^"[0-9a-f]{32}-0"$/)
       assert.equal(put.ServerSideEncryption, 'aws:kms')
       assert.ok(put.ChecksumCRC32)
@@ -70,13 +78,23 @@ describe('objects through the JavaScript SDK', () => {
       const entry = list.Contents?.find((object) => object.Key === Key)
       assert.equal(entry?.Size, size)
       assert.equal(entry?.ETag, put.ETag)
-      assert.equal(Math.floor((entry?.LastModified?.getTime() ?? 0) / 1000), (head.LastModified?.getTime() ?? 0) / 1000)
+      assert.equal(
+        Math.floor((entry?.LastModified?.getTime() ?? 0) / 1000),
+        (head.LastModified?.getTime() ?? 0) / 1000,
+      )
     })
   }
 
   it('PutObject_streamBody arrives by unsigned chunks with a trailer', async () => {
     const body = randomBytes(300_000)
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'stream', Body: Readable.from([body]), ContentLength: body.length }))
+    await s3.send(
+      new PutObjectCommand({
+        Bucket,
+        Key: 'stream',
+        Body: Readable.from([body]),
+        ContentLength: body.length,
+      }),
+    )
     assert.ok((await read('stream')).equals(body))
   })
 
@@ -86,7 +104,8 @@ describe('objects through the JavaScript SDK', () => {
       try {
         await s3.send(new PutObjectCommand({ Bucket, Key: 'sum', Body: body, ChecksumAlgorithm }))
       } catch (error) {
-        if (ChecksumAlgorithm === 'CRC64NVME' && String(error).includes('CRT')) return test.skip('the SDK needs its CRT package for this')
+        if (ChecksumAlgorithm === 'CRC64NVME' && String(error).includes('CRT'))
+          return test.skip('the SDK needs its CRT package for this')
         throw error
       }
       const got = await s3.send(new GetObjectCommand({ Bucket, Key: 'sum', ChecksumMode: 'ENABLED' }))
@@ -112,7 +131,10 @@ describe('objects through the JavaScript SDK', () => {
       const got = await s3.send(new GetObjectCommand({ Bucket, Key: 'range', Range }))
       assert.equal(got.ContentRange, `bytes ${start}-${end - 1}/400000`)
       assert.equal(got.ChecksumCRC32, undefined)
-      assert.ok(Buffer.from((await got.Body?.transformToByteArray()) ?? []).equals(body.subarray(start, end)), Range)
+      assert.ok(
+        Buffer.from((await got.Body?.transformToByteArray()) ?? []).equals(body.subarray(start, end)),
+        Range,
+      )
     }
     await fails(read('range', { Range: 'bytes=400000-' }), 'InvalidRange', 416)
     assert.equal((await read('range', { Range: 'bytes=junk' })).length, 400_000)
@@ -124,55 +146,130 @@ describe('objects through the JavaScript SDK', () => {
     assert.equal((await read('cond', { IfMatch: ETag })).length, 1)
     assert.equal((await read('cond', { IfMatch: ETag?.replaceAll('"', '') })).length, 1)
     await fails(read('cond', { IfMatch: '"00000000000000000000000000000000-0"' }), 'PreconditionFailed', 412)
-    await assert.rejects(read('cond', { IfNoneMatch: ETag }), (error: S3ServiceException) => error.$metadata.httpStatusCode === 304)
-    await assert.rejects(read('cond', { IfModifiedSince: new Date(Date.now() + 60_000) }), (error: S3ServiceException) => error.$metadata.httpStatusCode === 304)
+    await assert.rejects(
+      read('cond', { IfNoneMatch: ETag }),
+      (error: S3ServiceException) => error.$metadata.httpStatusCode === 304,
+    )
+    await assert.rejects(
+      read('cond', { IfModifiedSince: new Date(Date.now() + 60_000) }),
+      (error: S3ServiceException) => error.$metadata.httpStatusCode === 304,
+    )
     await fails(read('cond', { IfUnmodifiedSince: new Date(0) }), 'PreconditionFailed', 412)
   })
 
   it('PutObject_conditions are atomic: one winner of many', async () => {
     const results = await Promise.allSettled(
-      Array.from({ length: 16 }, (_, index) => s3.send(new PutObjectCommand({ Bucket, Key: 'once', Body: `${index}`, IfNoneMatch: '*' }))),
+      Array.from({ length: 16 }, (_, index) =>
+        s3.send(new PutObjectCommand({ Bucket, Key: 'once', Body: `${index}`, IfNoneMatch: '*' })),
+      ),
     )
     assert.equal(results.filter((result) => result.status === 'fulfilled').length, 1)
     const { ETag } = await s3.send(new HeadObjectCommand({ Bucket, Key: 'once' }))
     await s3.send(new PutObjectCommand({ Bucket, Key: 'once', Body: 'new', IfMatch: ETag }))
-    await fails(s3.send(new PutObjectCommand({ Bucket, Key: 'once', Body: 'newer', IfMatch: ETag })), 'PreconditionFailed', 412)
+    await fails(
+      s3.send(new PutObjectCommand({ Bucket, Key: 'once', Body: 'newer', IfMatch: ETag })),
+      'PreconditionFailed',
+      412,
+    )
   })
 
   it('PutObject_wrongDigest stores nothing', async () => {
     const ContentMD5 = createHash('md5').update('other').digest('base64')
-    await fails(s3.send(new PutObjectCommand({ Bucket, Key: 'bad', Body: 'x', ContentMD5 })), 'BadDigest', 400)
-    await fails(s3.send(new PutObjectCommand({ Bucket, Key: 'bad', Body: 'x', ChecksumCRC32: 'AAAAAA==' })), 'BadDigest', 400)
+    await fails(
+      s3.send(new PutObjectCommand({ Bucket, Key: 'bad', Body: 'x', ContentMD5 })),
+      'BadDigest',
+      400,
+    )
+    await fails(
+      s3.send(new PutObjectCommand({ Bucket, Key: 'bad', Body: 'x', ChecksumCRC32: 'AAAAAA==' })),
+      'BadDigest',
+      400,
+    )
     await fails(read('bad'), 'NoSuchKey', 404)
   })
 
   it('CopyObject_directives copy or replace metadata, also onto itself', async () => {
     const body = randomBytes(200_000)
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'src ä+b', Body: body, Metadata: { a: '1' }, ContentType: 'text/a' }))
+    await s3.send(
+      new PutObjectCommand({
+        Bucket,
+        Key: 'src ä+b',
+        Body: body,
+        Metadata: { a: '1' },
+        ContentType: 'text/a',
+      }),
+    )
     const CopySource = `${Bucket}/${encodeURIComponent('src ä+b')}`
     await s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource }))
     const copy = await s3.send(new HeadObjectCommand({ Bucket, Key: 'copy' }))
     assert.deepEqual([copy.Metadata, copy.ContentType, copy.ContentLength], [{ a: '1' }, 'text/a', 200_000])
     assert.ok((await read('copy')).equals(body))
-    await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/copy` })), 'InvalidRequest', 400)
-    await s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/copy`, MetadataDirective: 'REPLACE', Metadata: { b: '2' } }))
+    await fails(
+      s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/copy` })),
+      'InvalidRequest',
+      400,
+    )
+    await s3.send(
+      new CopyObjectCommand({
+        Bucket,
+        Key: 'copy',
+        CopySource: `${Bucket}/copy`,
+        MetadataDirective: 'REPLACE',
+        Metadata: { b: '2' },
+      }),
+    )
     assert.deepEqual((await s3.send(new HeadObjectCommand({ Bucket, Key: 'copy' }))).Metadata, { b: '2' })
     assert.ok((await read('copy')).equals(body))
-    await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'copy2', CopySource, CopySourceIfMatch: '"x"' })), 'PreconditionFailed', 412)
-    await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'copy2', CopySource: 'sealgate-system/v1/realm' })), 'NoSuchBucket', 404)
+    await fails(
+      s3.send(new CopyObjectCommand({ Bucket, Key: 'copy2', CopySource, CopySourceIfMatch: '"x"' })),
+      'PreconditionFailed',
+      412,
+    )
+    await fails(
+      s3.send(new CopyObjectCommand({ Bucket, Key: 'copy2', CopySource: 'sealgate-system/v1/realm' })),
+      'NoSuchBucket',
+      404,
+    )
   })
 
   it('DeleteObjects_and_names: every legal name is its own', async () => {
-    const names = ['a', 'a/', 'a/b', 'a/../b', './c', '//', 'd//e', 'blank name', 'plus+name', 'per%cent', 'é', 'é'.normalize('NFD'), '日本', "q'(!*)~", 'x'.repeat(1024)]
+    const names = [
+      'a',
+      'a/',
+      'a/b',
+      'a/../b',
+      './c',
+      '//',
+      'd//e',
+      'blank name',
+      'plus+name',
+      'per%cent',
+      'é',
+      'é'.normalize('NFD'),
+      '日本',
+      "q'(!*)~",
+      'x'.repeat(1024),
+    ]
     for (const name of names) await s3.send(new PutObjectCommand({ Bucket, Key: name, Body: name }))
     for (const name of names) assert.equal((await read(name)).toString(), name)
     const list = await s3.send(new ListObjectsV2Command({ Bucket, EncodingType: 'url' }))
-    const listed = new Set(list.Contents?.map((object) => decodeURIComponent((object.Key ?? '').replaceAll('+', '%20'))))
+    const listed = new Set(
+      list.Contents?.map((object) => decodeURIComponent((object.Key ?? '').replaceAll('+', '%20'))),
+    )
     for (const name of names) assert.ok(listed.has(name), name)
-    const { Deleted } = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [...names, 'missing'].map((Key) => ({ Key })) } }))
+    const { Deleted } = await s3.send(
+      new DeleteObjectsCommand({
+        Bucket,
+        Delete: { Objects: [...names, 'missing'].map((Key) => ({ Key })) },
+      }),
+    )
     assert.equal(Deleted?.length, names.length + 1)
     for (const name of names) await fails(read(name), 'NoSuchKey', 404)
-    await fails(s3.send(new PutObjectCommand({ Bucket, Key: 'x'.repeat(1025), Body: '' })), 'KeyTooLongError', 400)
+    await fails(
+      s3.send(new PutObjectCommand({ Bucket, Key: 'x'.repeat(1025), Body: '' })),
+      'KeyTooLongError',
+      400,
+    )
   })
 
   it('ListObjects_paging by delimiter, marker and token sees each name once', async () => {
@@ -185,7 +282,10 @@ describe('objects through the JavaScript SDK', () => {
       let Marker: string | undefined
       do {
         const page = await s3.send(new ListObjectsCommand({ Bucket, MaxKeys, Delimiter: '/', Marker }))
-        seen.push(...(page.Contents ?? []).map((object) => object.Key), ...(page.CommonPrefixes ?? []).map((prefix) => prefix.Prefix))
+        seen.push(
+          ...(page.Contents ?? []).map((object) => object.Key),
+          ...(page.CommonPrefixes ?? []).map((prefix) => prefix.Prefix),
+        )
         Marker = page.IsTruncated === true ? page.NextMarker : undefined
       } while (Marker !== undefined)
       assert.deepEqual(seen.sort(), ['a', 'b/', 'c', 'd/', 'e'])
@@ -210,21 +310,33 @@ describe('objects through the JavaScript SDK', () => {
     await fails(s3.send(new ListObjectsV2Command({ Bucket: 'sealgate-system' })), 'NoSuchBucket', 404)
     await fails(s3.send(new CreateBucketCommand({ Bucket: 'sealgate-system' })), 'BucketAlreadyExists', 409)
     await fails(s3.send(new CreateBucketCommand({ Bucket })), 'BucketAlreadyOwnedByYou', 409)
-    await assert.rejects(s3.send(new HeadBucketCommand({ Bucket: 'nowhere-at-all' })), (error: S3ServiceException) => error.$metadata.httpStatusCode === 404)
+    await assert.rejects(
+      s3.send(new HeadBucketCommand({ Bucket: 'nowhere-at-all' })),
+      (error: S3ServiceException) => error.$metadata.httpStatusCode === 404,
+    )
     assert.equal((await s3.send(new GetBucketLocationCommand({ Bucket }))).LocationConstraint, undefined)
   })
 
   it('GetObjectAttributes and what is not there', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'attr', Body: 'hello' }))
-    const found = await s3.send(new GetObjectAttributesCommand({ Bucket, Key: 'attr', ObjectAttributes: ['ETag', 'ObjectSize', 'Checksum', 'StorageClass'] }))
+    const found = await s3.send(
+      new GetObjectAttributesCommand({
+        Bucket,
+        Key: 'attr',
+        ObjectAttributes: ['ETag', 'ObjectSize', 'Checksum', 'StorageClass'],
+      }),
+    )
     assert.equal(found.ObjectSize, 5)
     assert.match(found.ETag ?? '', /^[0-9a-f]{32}-0$/)
     assert.ok(found.Checksum?.ChecksumCRC32)
-    await assert.rejects(s3.send(new GetObjectTaggingCommand({ Bucket, Key: 'attr' })), (error: S3ServiceException) => {
-      assert.equal(error.name, 'NotImplemented')
-      assert.match(error.message, /GetObjectTagging/)
-      return true
-    })
+    await assert.rejects(
+      s3.send(new GetObjectTaggingCommand({ Bucket, Key: 'attr' })),
+      (error: S3ServiceException) => {
+        assert.equal(error.name, 'NotImplemented')
+        assert.match(error.message, /GetObjectTagging/)
+        return true
+      },
+    )
     await s3.send(new DeleteObjectCommand({ Bucket, Key: 'attr' }))
     await s3.send(new DeleteObjectCommand({ Bucket, Key: 'attr' }))
   })

@@ -72,7 +72,14 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     outcomes,
     client(config = {}) {
       const credentials = { accessKeyId, secretAccessKey }
-      const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1, ...config })
+      const client = new S3Client({
+        endpoint,
+        region: 'us-east-1',
+        forcePathStyle: true,
+        credentials,
+        maxAttempts: 1,
+        ...config,
+      })
       clients.push(client)
       return client
     },

@@ -103,7 +103,10 @@ export class Blobs {
       id,
     )
     if (blob === undefined) return
-    if (blob.refs > 1) return this.#index.run('UPDATE blob SET refs = refs - 1 WHERE id = ?', id)
+    if (blob.refs > 1) {
+      this.#index.run('UPDATE blob SET refs = refs - 1 WHERE id = ?', id)
+      return
+    }
     this.#index.run('DELETE FROM blob WHERE id = ?', id)
     if (blob.file === 1) this.#index.run('INSERT OR IGNORE INTO garbage VALUES (?)', id)
     if (blob.file === 1) this.collect([id])
@@ -158,7 +161,10 @@ export class Blobs {
   }
 
   async #nextId(): Promise<number> {
-    while (this.#lease.next > this.#lease.hi) await (this.#leasing ??= this.#takeLease())
+    while (this.#lease.next > this.#lease.hi) {
+      this.#leasing ??= this.#takeLease()
+      await this.#leasing
+    }
     return this.#lease.next++
   }
 

@@ -100,8 +100,9 @@ export class IndexDatabase {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
     } catch (error) {
-      if (isBusy(error)) return this.#schedule(1 + Math.random() * 4)
-      return this.#fail(error)
+      if (isBusy(error)) this.#schedule(1 + Math.random() * 4)
+      else this.#fail(error)
+      return
     }
     const batch = this.#waiting
     this.#waiting = []
