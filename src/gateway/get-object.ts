@@ -84,7 +84,9 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
       return await readAtOnce(input, object, answer.body)
     const multipart = object.envelope.kind === 'multipart'
     const footer = multipart || input.checksums ? await readFooter(gateway, object, signal) : null
-    const body = await startStream(streamWhole(object, multipart ? footer : null, answer.body))
+    const body = await startStream(
+      closing(streamWhole(object, multipart ? footer : null, answer.body), answer.body),
+    )
     return { ...describe(object, footer, input), body }
   } catch (error) {
     answer.body.destroy()
@@ -224,6 +226,15 @@ function describePart(
       ? [{ algorithm, type: footer.checksums.type ?? 'COMPOSITE', value: part.checksum }]
       : []
   return { slice: { start, end: start + part.size - 1 }, partsCount: footer.parts.length, checksums }
+}
+
+/** The stream's end, however it comes, releases the store's body. */
+async function* closing(stream: AsyncGenerator<Buffer>, body: ObjectBody): AsyncGenerator<Buffer> {
+  try {
+    yield* stream
+  } finally {
+    body.destroy()
+  }
 }
 
 /** Waits for the first verified segment, so that what cannot be opened is an error answer and not a broken connection. */

@@ -20,3 +20,5 @@ export async function listObjects(gateway: Gateway, request: ListObjectsRequest)
     })),
   }
 }
+
+export type { ListedObject, ListObjectsResult } from '../storage/storage.ts'

@@ -20,8 +20,14 @@ function setup(retired: string[] = []) {
   const local = new LocalKms(ring)
   const calls = { made: 0, opened: 0 }
   const kms: Kms = {
-    generateDataKey: (id, c) => (calls.made++, local.generateDataKey(id, c)),
-    decrypt: (id, w, c) => (calls.opened++, local.decrypt(id, w, c)),
+    generateDataKey: (id, c) => {
+      calls.made++
+      return local.generateDataKey(id, c)
+    },
+    decrypt: (id, w, c) => {
+      calls.opened++
+      return local.decrypt(id, w, c)
+    },
   }
   const keys = new DataKeys({
     kms,

@@ -1,6 +1,5 @@
 import { SealgateError } from '../../errors.ts'
-import { listObjects } from '../../gateway/list-objects.ts'
-import type { ListedObject, ListObjectsResult } from '../../storage/storage.ts'
+import { type ListedObject, type ListObjectsResult, listObjects } from '../../gateway/list-objects.ts'
 import type { Answer, Context } from '../context.ts'
 import type { XmlTree } from '../xml.ts'
 import { keyEncoder, owner, queryNumber, xmlAnswer } from './shared.ts'
