@@ -94,6 +94,11 @@ export const ERRORS = {
     status: 400,
     message: 'The KMS key that you named is not configured for this bucket.',
   },
+  MalformedTrailerError: {
+    status: 400,
+    message:
+      'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  },
   MalformedXML: {
     status: 400,
     message:

@@ -118,10 +118,9 @@ async function complete(
 /** Matches what the client lists with what was uploaded, by S3's rules and errors. */
 function selectParts(listed: readonly CompletedPart[], found: readonly FoundPart[]): readonly FoundPart[] {
   const byNumber = Map.groupBy(found, ({ record }) => record.partNumber)
-  let previous = 0
+  if (listed.some((part, index) => part.partNumber <= (listed[index - 1]?.partNumber ?? 0)))
+    throw new SealgateError('InvalidPartOrder')
   return listed.map((part, index) => {
-    if (part.partNumber <= previous) throw new SealgateError('InvalidPartOrder')
-    previous = part.partNumber
     const candidates = byNumber.get(part.partNumber) ?? []
     const match = candidates.findLast(({ record }) => record.etag === part.etag)
     // A part in the store that was replaced meanwhile is the store's to refuse; among the others the latest stands.

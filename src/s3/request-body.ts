@@ -1,144 +1,275 @@
-import { createHash, type Hash, timingSafeEqual } from 'node:crypto'
-import { type Checksum, checksumHeader, createChecksum } from '../base/checksum.ts'
+/** The body of a request with every check that its headers and trailers ask for. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { checksumHeader, createChecksum } from '../base/checksum.ts'
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
 import type { PlainBody } from '../gateway/plain-body.ts'
-import { decodeAwsChunked } from './aws-chunked.ts'
+import { type ChunkedPayload, decodeAwsChunked } from './aws-chunked.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Payload } from './sigv4.ts'
 
-const ALGORITHMS = Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]
-
 export interface RequestBodyOptions {
+  /** The bytes of the HTTP body, without transfer coding. Nothing is read before the result is iterated. */
   readonly body: AsyncIterable<Uint8Array>
   readonly method: string
   readonly headers: RequestHeaders
   readonly payload: Payload
   readonly maxBytes: number
+  /**
+   * What x-amz-checksum-* headers speak of; 'body' unless said. CompleteMultipartUpload's are of the 'object' being
+   * completed, and say nothing of the XML.
+   */
+  readonly checksumsOf?: 'body' | 'object'
 }
 
-/** The plaintext of a request, whatever its framing, with every check that the client asked for and no other. */
+/**
+ * @throws SealgateError MissingContentLength, MaxMessageLengthExceeded, InvalidDigest, InvalidRequest,
+ *   InvalidArgument; the iteration throws BadDigest, XAmzContentSHA256Mismatch, IncompleteBody and those of aws-chunked
+ */
 export function requestBody(options: RequestBodyOptions): PlainBody {
-  const { headers, payload, maxBytes } = options
-  const chunked = payload.mode === 'signed-chunks' || payload.mode === 'unsigned-chunks-trailer'
-  const size = readSize(headers, chunked)
-  if (size > maxBytes)
-    throw new SealgateError(
-      maxBytes >= Number.MAX_SAFE_INTEGER ? 'EntityTooLarge' : 'MaxMessageLengthExceeded',
-    )
-  const expectedMd5 = readMd5(headers.get('content-md5'))
-  const expected = readExpected(headers, payload)
-  let found: { algorithm: ChecksumAlgorithm; value: Buffer }[] = []
-  async function* read(): AsyncGenerator<Uint8Array> {
-    const trailers = new Map<string, string>()
-    const source = chunked ? decodeAwsChunked(options.body, payload, trailers) : options.body
-    const checksum: Checksum | null = expected === null ? null : createChecksum(expected.algorithm)
-    const md5: Hash | null = expectedMd5 === undefined ? null : createHash('md5')
-    const sha256: Hash | null = payload.mode === 'sha256' ? createHash('sha256') : null
-    let received = 0
-    for await (const bytes of source) {
-      received += bytes.length
-      if (received > size)
-        throw new SealgateError(
-          'IncompleteBody',
-          'The body is longer than the length that was sent in the headers.',
-        )
-      checksum?.update(bytes)
-      md5?.update(bytes)
-      sha256?.update(bytes)
-      yield bytes
-    }
-    if (received !== size) throw new SealgateError('IncompleteBody')
-    if (payload.mode === 'sha256' && sha256 !== null && !timingSafeEqual(sha256.digest(), payload.sha256))
-      throw new SealgateError('XAmzContentSHA256Mismatch')
-    if (md5 !== null && expectedMd5 !== undefined && !md5.digest().equals(expectedMd5))
-      throw new SealgateError('BadDigest', 'The Content-MD5 you specified did not match what we received.')
-    if (checksum !== null && expected !== null) {
-      const value = checksum.digest()
-      const want =
-        expected.value ?? readChecksum(expected.algorithm, trailers.get(checksumHeader(expected.algorithm)))
-      if (!value.equals(want))
-        throw new SealgateError(
-          'BadDigest',
-          `The ${expected.algorithm} you specified did not match the calculated checksum.`,
-        )
-      found = [{ algorithm: expected.algorithm, value }]
-    }
+  const { headers, payload } = options
+  const chunked = isChunked(payload)
+  checkFraming(headers, payload)
+  const size = readSize(options, chunked)
+  if (size > options.maxBytes) {
+    throw new SealgateError('MaxMessageLengthExceeded', undefined, {
+      details: { MaxMessageLengthBytes: String(options.maxBytes) },
+    })
   }
-  return { size, checksums: () => found, md5: () => expectedMd5, [Symbol.asyncIterator]: read }
+  const trailers = readAnnounced(headers, chunked)
+  const checksum = options.checksumsOf === 'object' ? null : readChecksum(headers, trailers)
+  return new RequestBody({ ...options, size, trailers, checksum, md5: readMd5(headers) })
 }
 
-/** Collects a body of a document. */
+/** The whole of a small body, once it has passed its checks. */
 export async function readSmallBody(body: PlainBody, maxBytes: number): Promise<Buffer> {
-  if (body.size > maxBytes) throw new SealgateError('MaxMessageLengthExceeded')
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks)
+  if (body.size > maxBytes) {
+    throw new SealgateError('MaxMessageLengthExceeded', undefined, {
+      details: { MaxMessageLengthBytes: String(maxBytes) },
+    })
+  }
+  const pieces: Uint8Array[] = []
+  for await (const piece of body) pieces.push(piece)
+  return Buffer.concat(pieces)
 }
 
-function readSize(headers: RequestHeaders, chunked: boolean): number {
+function isChunked(payload: Payload): payload is ChunkedPayload {
+  return payload.mode === 'signed-chunks' || payload.mode === 'unsigned-chunks-trailer'
+}
+
+/** A body whose framing nobody announced as payload mode would be stored framing and all. */
+function checkFraming(headers: RequestHeaders, payload: Payload): void {
+  const codings = (headers.get('content-encoding') ?? '').toLowerCase().split(',')
+  if (isChunked(payload) || !codings.some((coding) => coding.trim() === 'aws-chunked')) return
+  throw new SealgateError(
+    'InvalidRequest',
+    'Content-Encoding: aws-chunked needs an x-amz-content-sha256 of the STREAMING kind.',
+  )
+}
+
+function readSize({ headers, method }: RequestBodyOptions, chunked: boolean): number {
   const text = headers.get(chunked ? 'x-amz-decoded-content-length' : 'content-length')
   if (text === undefined) {
-    // A request without a body may leave the length out; a body of unknown length cannot be stored.
-    if (!chunked && headers.get('transfer-encoding') === undefined) return 0
+    // Neither length nor transfer coding is an empty body (RFC 9112 section 6.3); S3 wants to be told so for PUT.
+    const bodyless = !chunked && headers.all('transfer-encoding').length === 0 && method !== 'PUT'
+    if (bodyless) return 0
     throw new SealgateError('MissingContentLength')
   }
-  if (!/^\d{1,15}$/.test(text))
-    throw new SealgateError('InvalidArgument', 'The length of the body must be a whole number of bytes.', {
-      details: { ArgumentName: 'Content-Length', ArgumentValue: text },
+  const size = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(size)) {
+    throw new SealgateError('InvalidArgument', 'The length of the body is not a number.', {
+      details: { ArgumentValue: text },
     })
-  return Number(text)
+  }
+  return size
 }
 
-function readMd5(header: string | undefined): Buffer | undefined {
-  if (header === undefined) return undefined
-  const value = Buffer.from(header, 'base64')
-  if (value.length !== 16 || value.toString('base64') !== header)
-    throw new SealgateError('InvalidDigest', 'The Content-MD5 you specified is not valid.')
+function readMd5(headers: RequestHeaders): Buffer | null {
+  const text = headers.get('content-md5')
+  if (text === undefined) return null
+  const value = decodeBase64(text, 16)
+  if (value === null)
+    throw new SealgateError('InvalidDigest', undefined, { details: { 'Content-MD5': text } })
   return value
 }
 
-/** The one checksum of a request: in a header, or announced by x-amz-trailer (its value is null until it arrives). */
-function readExpected(
-  headers: RequestHeaders,
-  payload: Payload,
-): { algorithm: ChecksumAlgorithm; value: Buffer | null } | null {
-  const announced = (headers.get('x-amz-trailer') ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim())
+/** Null unless the text is the one base64 text of exactly so many bytes. */
+function decodeBase64(text: string, bytes: number): Buffer | null {
+  const value = Buffer.from(text, 'base64')
+  return value.length === bytes && value.toString('base64') === text ? value : null
+}
+
+const ALGORITHMS = Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]
+
+function algorithmOfHeader(name: string): ChecksumAlgorithm | undefined {
+  return ALGORITHMS.find((algorithm) => checksumHeader(algorithm) === name)
+}
+
+function readAnnounced(headers: RequestHeaders, chunked: boolean): readonly string[] {
+  const names = headers
+    .all('x-amz-trailer')
+    .flatMap((value) => value.split(','))
+    .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '')
-  const inHeaders = ALGORITHMS.filter((algorithm) => headers.get(checksumHeader(algorithm)) !== undefined)
-  const inTrailers = ALGORITHMS.filter((algorithm) => announced.includes(checksumHeader(algorithm)))
-  if (announced.length > inTrailers.length)
+  if (names.some((name) => algorithmOfHeader(name) === undefined))
     throw new SealgateError(
       'InvalidRequest',
       'The value specified in the x-amz-trailer header is not supported',
     )
-  const [algorithm, ...others] = [...inHeaders, ...inTrailers]
-  if (others.length > 0)
+  if (names.length > 0 && !chunked) {
+    throw new SealgateError(
+      'InvalidRequest',
+      'x-amz-trailer needs an x-amz-content-sha256 of the STREAMING-…-TRAILER kind.',
+    )
+  }
+  return names
+}
+
+interface ExpectedChecksum {
+  readonly algorithm: ChecksumAlgorithm
+  /** Null: it comes in the trailer. */
+  readonly value: Buffer | null
+}
+
+/** Headers of this prefix that are no values. */
+const NO_VALUES = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'])
+
+function readChecksum(headers: RequestHeaders, trailers: readonly string[]): ExpectedChecksum | null {
+  const sent = headers.names().filter((name) => name.startsWith('x-amz-checksum-') && !NO_VALUES.has(name))
+  const names = [...sent, ...trailers]
+  if (names.length > 1) {
     throw new SealgateError(
       'InvalidRequest',
       'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
     )
-  const named = headers.get('x-amz-sdk-checksum-algorithm')?.toUpperCase()
-  if (named !== undefined && algorithm !== undefined && named !== algorithm)
-    throw new SealgateError('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.')
-  if (algorithm === undefined) return null
-  if (inTrailers.length > 0) {
-    const hasTrailer =
-      payload.mode === 'unsigned-chunks-trailer' || (payload.mode === 'signed-chunks' && payload.trailer)
-    if (!hasTrailer)
-      throw new SealgateError('InvalidRequest', 'x-amz-trailer needs a body that is sent with a trailer.')
-    return { algorithm, value: null }
   }
-  return { algorithm, value: readChecksum(algorithm, headers.get(checksumHeader(algorithm))) }
+  const [name] = names
+  const algorithm = name === undefined ? undefined : algorithmOfHeader(name)
+  if (name !== undefined && algorithm === undefined)
+    throw new SealgateError('InvalidRequest', `The checksum of the header ${name} is not supported.`)
+  checkSdkAlgorithm(headers, algorithm)
+  if (name === undefined || algorithm === undefined) return null
+  const text = sent.length === 0 ? undefined : headers.get(name)
+  return { algorithm, value: text === undefined ? null : readChecksumValue(algorithm, text) }
 }
 
-function readChecksum(algorithm: ChecksumAlgorithm, text: string | undefined): Buffer {
-  const value = Buffer.from(text ?? '', 'base64')
-  if (value.length !== CHECKSUM_ALGORITHMS[algorithm].bytes || value.toString('base64') !== text) {
-    throw new SealgateError('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`)
+function readChecksumValue(algorithm: ChecksumAlgorithm, text: string): Buffer {
+  const value = decodeBase64(text, CHECKSUM_ALGORITHMS[algorithm].bytes)
+  if (value !== null) return value
+  throw new SealgateError('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`)
+}
+
+/** What the SDK says it computes must be what it sent. */
+function checkSdkAlgorithm(headers: RequestHeaders, sent: ChecksumAlgorithm | undefined): void {
+  const named = headers.get('x-amz-sdk-checksum-algorithm')?.toUpperCase()
+  if (named === undefined || named === sent) return
+  throw new SealgateError(
+    'InvalidRequest',
+    sent === undefined && ALGORITHMS.some((algorithm) => algorithm === named)
+      ? 'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.'
+      : 'Value for x-amz-sdk-checksum-algorithm header is invalid.',
+  )
+}
+
+interface RequestBodyParts extends RequestBodyOptions {
+  readonly size: number
+  readonly trailers: readonly string[]
+  readonly checksum: ExpectedChecksum | null
+  readonly md5: Buffer | null
+}
+
+class RequestBody implements PlainBody {
+  readonly size: number
+  readonly #parts: RequestBodyParts
+  #state: 'fresh' | 'running' | 'verified' = 'fresh'
+  /** The checksum that is expected; a trailer fills it in. */
+  #expected: Buffer | null
+
+  constructor(parts: RequestBodyParts) {
+    this.size = parts.size
+    this.#parts = parts
+    this.#expected = parts.checksum?.value ?? null
   }
-  return value
+
+  checksums(): readonly { algorithm: ChecksumAlgorithm; value: Buffer }[] {
+    this.#assertVerified()
+    const { checksum } = this.#parts
+    return checksum === null || this.#expected === null
+      ? []
+      : [{ algorithm: checksum.algorithm, value: this.#expected }]
+  }
+
+  md5(): Buffer | undefined {
+    this.#assertVerified()
+    return this.#parts.md5 ?? undefined
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    if (this.#state !== 'fresh') throw new TypeError('a request body can be read only once')
+    this.#state = 'running'
+    const { payload, md5, checksum } = this.#parts
+    const sha256Hash = payload.mode === 'sha256' ? createHash('sha256') : null
+    const md5Hash = md5 === null ? null : createHash('md5')
+    const running = checksum === null ? null : createChecksum(checksum.algorithm)
+    let total = 0
+    for await (const piece of this.#plain()) {
+      total += piece.length
+      if (total > this.size) throw tooLong()
+      if (piece.length === 0) continue
+      sha256Hash?.update(piece)
+      md5Hash?.update(piece)
+      running?.update(piece)
+      yield piece
+    }
+    if (total !== this.size) throw new SealgateError('IncompleteBody')
+    if (payload.mode === 'sha256' && sha256Hash !== null) checkSha256(payload.sha256, sha256Hash.digest())
+    if (md5 !== null && md5Hash !== null) checkDigest('Content-MD5', md5, md5Hash.digest())
+    if (checksum !== null && running !== null)
+      checkDigest(checksum.algorithm, this.#expected, running.digest())
+    this.#state = 'verified'
+  }
+
+  #plain(): AsyncIterable<Uint8Array> {
+    const { body, payload, trailers, checksum } = this.#parts
+    if (!isChunked(payload)) return body
+    return decodeAwsChunked(body, {
+      payload,
+      announced: trailers,
+      onTrailers: (found) => {
+        const text = checksum === null ? undefined : found.get(checksumHeader(checksum.algorithm))
+        if (checksum !== null && text !== undefined)
+          this.#expected = readChecksumValue(checksum.algorithm, text)
+      },
+    })
+  }
+
+  #assertVerified(): void {
+    if (this.#state !== 'verified')
+      throw new TypeError('checksums of a request body are known only once it has been read and verified')
+  }
+}
+
+function tooLong(): SealgateError {
+  return new SealgateError('IncompleteBody', 'The request body is longer than its headers say.')
+}
+
+function checkSha256(expected: Buffer, computed: Buffer): void {
+  if (timingSafeEqual(expected, computed)) return
+  throw new SealgateError('XAmzContentSHA256Mismatch', undefined, {
+    details: {
+      ClientComputedContentSHA256: expected.toString('hex'),
+      S3ComputedContentSHA256: computed.toString('hex'),
+    },
+  })
+}
+
+/** Null is a checksum that was announced and never came. */
+function checkDigest(name: string, expected: Buffer | null, computed: Buffer): void {
+  if (expected !== null && timingSafeEqual(expected, computed)) return
+  throw new SealgateError('BadDigest', `The ${name} you specified did not match the calculated checksum.`, {
+    details: {
+      ExpectedDigest: expected?.toString('base64') ?? '',
+      CalculatedDigest: computed.toString('base64'),
+    },
+  })
 }

@@ -1,30 +1,38 @@
+/**
+ * Signature Version 4 of Amazon S3 (API reference, "Authenticating Requests (AWS Signature Version 4)"): the
+ * Authorization header and presigned URLs. S3 encodes the path once and never normalises it.
+ */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { SealgateError } from '../errors.ts'
 import type { RequestHeaders } from './headers.ts'
+import { checkLifetime, isPresigned, readPresigned } from './presigned.ts'
 import type { Target } from './target.ts'
 
-/*
- * AWS Signature Version 4 as S3 uses it: "Authenticating Requests: Using the Authorization Header" and "…Using Query
- * Parameters" in the Amazon S3 API reference.
- */
+const MAX_SKEW_MS = 15 * 60 * 1000
 
-/** How the body is to be read and checked. */
+export interface SignedChunks {
+  readonly mode: 'signed-chunks'
+  readonly trailer: boolean
+  /** The request's signature, hex: what the first chunk's signature chains to. */
+  readonly seedSignature: string
+  readonly signingKey: Buffer
+  /** `20130524/us-east-1/s3/aws4_request` */
+  readonly scope: string
+  /** `20130524T000000Z` */
+  readonly timestamp: string
+}
+
+/** How the body is framed and authenticated, from x-amz-content-sha256. */
 export type Payload =
   | { readonly mode: 'sha256'; readonly sha256: Buffer }
   | { readonly mode: 'unsigned' }
+  | SignedChunks
   | { readonly mode: 'unsigned-chunks-trailer' }
-  | {
-      readonly mode: 'signed-chunks'
-      readonly trailer: boolean
-      readonly seedSignature: string
-      readonly signingKey: Buffer
-      readonly scope: string
-      readonly timestamp: string
-    }
 
 export interface Identity {
   readonly accessKeyId: string
+  readonly anonymous?: false
   readonly presigned: boolean
   readonly payload: Payload
 }
@@ -35,309 +43,377 @@ export interface SignedRequest {
   readonly headers: RequestHeaders
 }
 
-export interface AuthenticationOptions {
+export interface AuthenticateOptions {
+  /** The secret access key of an access key id. */
   readonly credentials: (accessKeyId: string) => string | undefined
-  /** Null accepts any region. */
+  /** The only region that scopes may name; null: any. */
   readonly region: string | null
-  /** Milliseconds. */
+  /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
-/** What a signature says of itself. */
+/**
+ * Who sent this request. Nothing of the body is read; its own checks follow from `payload`.
+ * @throws SealgateError AccessDenied, InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed,
+ *   AuthorizationHeaderMalformed, AuthorizationQueryParametersError, InvalidRequest, InvalidArgument, NotImplemented
+ */
+export function authenticate(request: SignedRequest, options: AuthenticateOptions): Identity {
+  const claim = readClaim(request)
+  const scope = readScope(claim)
+  const secret = options.credentials(scope.accessKeyId)
+  if (secret === undefined) {
+    throw new SealgateError('InvalidAccessKeyId', undefined, {
+      details: { AWSAccessKeyId: scope.accessKeyId },
+    })
+  }
+  checkScope(claim, scope, options.region)
+  checkTime(claim, options.now())
+  checkSignedHeaders(request.headers, claim)
+  const contentHash = readContentHash(request, claim)
+  const signingKey = signingKeyOf(scope, secret)
+  checkSignature(request, { claim, scope, contentHash, signingKey })
+  return {
+    accessKeyId: scope.accessKeyId,
+    presigned: claim.presigned,
+    payload: readPayload(contentHash, { claim, scope, signingKey }),
+  }
+}
+
+/** What a request says of its own signature, still unverified. */
 interface Claim {
-  readonly accessKeyId: string
-  readonly date: string
-  readonly region: string
+  readonly presigned: boolean
+  readonly credential: string
   readonly signedHeaders: readonly string[]
   readonly signature: string
   readonly timestamp: string
-  readonly contentSha256: string
-  readonly expiresSeconds: number | null
+  readonly signedAt: number
+  /** Presigned URLs only. */
+  readonly expiresS?: number
 }
 
-const ALGORITHM = 'AWS4-HMAC-SHA256'
-const MAX_SKEW_MS = 15 * 60 * 1000
-const MAX_EXPIRES_SECONDS = 7 * 24 * 3600
-
-export function authenticate(request: SignedRequest, options: AuthenticationOptions): Identity {
-  const claim = readClaim(request)
-  checkScope(claim, options)
-  checkTime(claim, options.now())
-  const secret = options.credentials(claim.accessKeyId)
-  if (secret === undefined) {
-    throw new SealgateError('InvalidAccessKeyId', undefined, {
-      details: { AWSAccessKeyId: claim.accessKeyId },
-    })
-  }
-  checkSignedHeaders(request.headers, claim)
-  const scope = `${claim.date}/${claim.region}/s3/aws4_request`
-  const canonical = canonicalRequest(request, claim)
-  const stringToSign = `${ALGORITHM}\n${claim.timestamp}\n${scope}\n${sha256Hex(canonical)}`
-  const signingKey = deriveSigningKey(secret, claim.accessKeyId, claim.date, claim.region)
-  const expected = createHmac('sha256', signingKey).update(stringToSign, 'latin1').digest('hex')
-  if (!sameSignature(expected, claim.signature)) {
-    throw new SealgateError('SignatureDoesNotMatch', undefined, {
-      details: {
-        AWSAccessKeyId: claim.accessKeyId,
-        StringToSign: stringToSign,
-        SignatureProvided: claim.signature,
-        CanonicalRequest: canonical,
-      },
-    })
-  }
-  const presigned = claim.expiresSeconds !== null
-  return { accessKeyId: claim.accessKeyId, presigned, payload: payloadOf(claim, signingKey, scope) }
-}
-
-export function sameSignature(expected: string, provided: string): boolean {
-  const [a, b] = [Buffer.from(expected, 'latin1'), Buffer.from(provided, 'latin1')]
-  return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function readClaim({ headers, target }: SignedRequest): Claim {
-  const authorization = headers.get('authorization')
-  const { query } = target
-  const inQuery = query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature')
-  if (authorization !== undefined && inQuery) {
+function readClaim(request: SignedRequest): Claim {
+  const authorization = request.headers.get('authorization')
+  const { query } = request.target
+  const presigned = isPresigned(query)
+  const presignedV2 = query.has('AWSAccessKeyId') && query.has('Signature')
+  if (authorization !== undefined && (presigned || presignedV2)) {
     throw new SealgateError(
       'InvalidArgument',
       'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      { details: { ArgumentName: 'Authorization' } },
     )
   }
-  if (inQuery) return claimOfQuery(target, headers)
-  if (authorization !== undefined) return claimOfHeader(authorization, headers)
-  if (query.has('AWSAccessKeyId') || query.has('Signature')) throw unsupported()
-  throw new SealgateError('AccessDenied', 'Access Denied: the request is not signed.')
+  if (presigned) return readQueryClaim(request)
+  if (presignedV2) throw notVersion4()
+  if (authorization !== undefined) return readHeaderClaim(request.headers, authorization)
+  if (request.method === 'POST' && /^multipart\/form-data\b/i.test(request.headers.get('content-type') ?? ''))
+    throw new SealgateError('NotImplemented', 'Uploads by an HTML form (POST Object) are not implemented.')
+  throw new SealgateError('AccessDenied', undefined, { reason: 'anonymous' })
 }
 
-function claimOfHeader(authorization: string, headers: RequestHeaders): Claim {
-  const [algorithm = '', ...rest] = authorization.split(' ')
-  if (algorithm !== ALGORITHM) throw unsupported()
-  const fields = new Map(
-    rest
-      .join(' ')
-      .split(',')
-      .map((field) => {
-        const equals = field.indexOf('=')
-        return [field.slice(0, equals).trim(), field.slice(equals + 1).trim()] as const
-      }),
+function notVersion4(): SealgateError {
+  return new SealgateError(
+    'InvalidRequest',
+    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
   )
-  const [credential, signedHeaders, signature] = [
-    fields.get('Credential'),
-    fields.get('SignedHeaders'),
-    fields.get('Signature'),
-  ]
-  if (credential === undefined || signedHeaders === undefined || signature === undefined) {
-    throw malformed(
-      'The authorization header is malformed; it must hold Credential, SignedHeaders and Signature.',
+}
+
+function readQueryClaim({ target }: SignedRequest): Claim {
+  const fields = readPresigned(target.query)
+  const signedAt = parseTimestamp(fields.timestamp)
+  if (signedAt === null) {
+    throw new SealgateError(
+      'AuthorizationQueryParametersError',
+      "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
     )
   }
-  const contentSha256 = headers.get('x-amz-content-sha256')
-  if (contentSha256 === undefined)
-    throw new SealgateError(
-      'InvalidRequest',
-      'Missing required header for this request: x-amz-content-sha256',
-    )
-  const timestamp = headers.get('x-amz-date') ?? basicDate(headers.get('date'))
   return {
-    ...readCredential(credential, malformed),
-    signedHeaders: signedHeaders.split(';'),
-    signature,
-    timestamp,
-    contentSha256,
-    expiresSeconds: null,
+    ...fields,
+    presigned: true,
+    signedAt,
+    signedHeaders: readNames('AuthorizationQueryParametersError', fields.signedHeaders),
   }
 }
 
-function claimOfQuery({ query }: Target, headers: RequestHeaders): Claim {
-  const wrong = (message: string) => new SealgateError('AuthorizationQueryParametersError', message)
-  if (query.get('X-Amz-Algorithm') !== ALGORITHM)
-    throw wrong('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
-  const need = (name: string) => {
-    const value = query.get(name)
+function readHeaderClaim(headers: RequestHeaders, authorization: string): Claim {
+  const [scheme = '', ...rest] = authorization.split(/[ \t]+/)
+  if (scheme.startsWith('AWS4-ECDSA-'))
+    throw new SealgateError('NotImplemented', 'Signature Version 4A is not supported. Use AWS4-HMAC-SHA256.')
+  if (scheme === 'AWS') throw notVersion4()
+  if (scheme !== 'AWS4-HMAC-SHA256') {
+    throw new SealgateError('InvalidArgument', 'Unsupported Authorization Type', {
+      details: { ArgumentName: 'Authorization' },
+    })
+  }
+  const fields = readAuthorizationFields(rest.join(''))
+  return {
+    presigned: false,
+    credential: fields.Credential,
+    signature: fields.Signature,
+    signedHeaders: readNames('AuthorizationHeaderMalformed', fields.SignedHeaders),
+    ...readRequestTime(headers),
+  }
+}
+
+type AuthorizationField = 'Credential' | 'SignedHeaders' | 'Signature'
+
+function readAuthorizationFields(text: string): Record<AuthorizationField, string> {
+  const found = new Map<string, string>()
+  for (const field of text.split(',')) {
+    const equals = field.indexOf('=')
+    const name = field.slice(0, Math.max(equals, 0))
+    if (!/^(Credential|SignedHeaders|Signature)$/.test(name) || found.has(name))
+      throw malformed('The authorization header is malformed.')
+    found.set(name, field.slice(equals + 1))
+  }
+  const need = (name: AuthorizationField): string => {
+    const value = found.get(name)
     if (value === undefined || value === '')
-      throw wrong(
-        'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+      throw malformed(
+        `The authorization header is malformed; the authorization component "${name}" is missing.`,
       )
     return value
   }
-  const expires = need('X-Amz-Expires')
-  if (!/^\d{1,9}$/.test(expires)) throw wrong('X-Amz-Expires should be a number')
-  if (Number(expires) > MAX_EXPIRES_SECONDS)
-    throw wrong(
-      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
-    )
   return {
-    ...readCredential(need('X-Amz-Credential'), wrong),
-    signedHeaders: need('X-Amz-SignedHeaders').split(';'),
-    signature: need('X-Amz-Signature'),
-    timestamp: need('X-Amz-Date'),
-    contentSha256:
-      query.get('X-Amz-Content-Sha256') ?? headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD',
-    expiresSeconds: Number(expires),
+    Credential: need('Credential'),
+    SignedHeaders: need('SignedHeaders'),
+    Signature: need('Signature'),
   }
-}
-
-function readCredential(credential: string, wrong: (message: string) => SealgateError) {
-  const parts = credential.split('/')
-  const [terminal, service, region, date] = parts.splice(-4).reverse()
-  const accessKeyId = parts.join('/')
-  if (accessKeyId === '' || date === undefined || region === undefined || !/^\d{8}$/.test(date)) {
-    throw wrong(
-      'The Credential is malformed; expecting "<your-access-key-id>/YYYYMMDD/REGION/s3/aws4_request".',
-    )
-  }
-  if (service !== 's3')
-    throw wrong(`The Credential is malformed; incorrect service "${service}". This endpoint belongs to "s3".`)
-  if (terminal !== 'aws4_request')
-    throw wrong('The Credential is malformed; incorrect terminal. This endpoint uses "aws4_request".')
-  return { accessKeyId, date, region }
-}
-
-function checkScope(claim: Claim, { region }: AuthenticationOptions): void {
-  if (region !== null && claim.region !== region) {
-    throw new SealgateError(
-      'AuthorizationHeaderMalformed',
-      `The authorization header is malformed; the region '${claim.region}' is wrong; expecting '${region}'`,
-      { details: { Region: region } },
-    )
-  }
-}
-
-function checkTime(claim: Claim, now: number): void {
-  const time = parseBasicDate(claim.timestamp)
-  if (time === null)
-    throw new SealgateError('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
-  if (!claim.timestamp.startsWith(claim.date))
-    throw malformed('Invalid credential date: it is not the date of x-amz-date.')
-  const details = { ServerTime: new Date(now).toISOString(), RequestTime: claim.timestamp }
-  if (claim.expiresSeconds === null) {
-    if (Math.abs(now - time) > MAX_SKEW_MS) {
-      throw new SealgateError('RequestTimeTooSkewed', undefined, {
-        details: { ...details, MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS) },
-      })
-    }
-    return
-  }
-  if (time - now > MAX_SKEW_MS)
-    throw new SealgateError('AccessDenied', 'Request is not yet valid', { details })
-  if (now > time + claim.expiresSeconds * 1000) {
-    throw new SealgateError('AccessDenied', 'Request has expired', {
-      details: { ...details, Expires: new Date(time + claim.expiresSeconds * 1000).toISOString() },
-    })
-  }
-}
-
-/** Host and every x-amz-* header must be signed: one that is not could have been added on the way. */
-function checkSignedHeaders(headers: RequestHeaders, claim: Claim): void {
-  const signed = new Set(claim.signedHeaders)
-  const unsigned = headers
-    .names()
-    .filter((name) => (name === 'host' || name.startsWith('x-amz-')) && !signed.has(name))
-  // A presigned URL's x-amz-content-sha256 may come unsigned: what was signed is in the query.
-  const missing =
-    claim.expiresSeconds === null ? unsigned : unsigned.filter((name) => name !== 'x-amz-content-sha256')
-  if (missing.length > 0 || !signed.has('host')) {
-    throw new SealgateError(
-      'AccessDenied',
-      'There were headers present in the request which were not signed',
-      { details: { HeadersNotSigned: missing.join(', ') || 'host' } },
-    )
-  }
-}
-
-function canonicalRequest({ method, target, headers }: SignedRequest, claim: Claim): string {
-  const query = target.query
-    .entries()
-    .filter(([name]) => claim.expiresSeconds === null || name !== 'X-Amz-Signature')
-    .map(([name, value]) => [uriEncode(name), uriEncode(value)] as const)
-    .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&')
-  const lines = claim.signedHeaders.map((name) => {
-    const value = headers
-      .all(name)
-      .map((text) => text.trim().replace(/ +/g, ' '))
-      .join(',')
-    return `${name}:${value}\n`
-  })
-  const path = target.path.split('/').map(uriEncode).join('/')
-  return `${method}\n${path}\n${query}\n${lines.join('')}\n${claim.signedHeaders.join(';')}\n${claim.contentSha256}`
-}
-
-function payloadOf(claim: Claim, signingKey: Buffer, scope: string): Payload {
-  const { contentSha256, signature, timestamp } = claim
-  const chunks = { mode: 'signed-chunks', seedSignature: signature, signingKey, scope, timestamp } as const
-  if (contentSha256 === 'UNSIGNED-PAYLOAD') return { mode: 'unsigned' }
-  if (contentSha256 === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') return { mode: 'unsigned-chunks-trailer' }
-  if (contentSha256 === 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD') return { ...chunks, trailer: false }
-  if (contentSha256 === 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER') return { ...chunks, trailer: true }
-  if (/^[0-9a-fA-F]{64}$/.test(contentSha256))
-    return { mode: 'sha256', sha256: Buffer.from(contentSha256, 'hex') }
-  if (contentSha256.startsWith('STREAMING-AWS4-ECDSA')) throw unsupported()
-  throw new SealgateError(
-    'InvalidArgument',
-    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.',
-    {
-      details: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: contentSha256 },
-    },
-  )
-}
-
-/** A signing key serves a day, a region and an access key: four HMACs that need not be done for each request. */
-const signingKeys = new LRUCache<string, Buffer>({ max: 1000 })
-
-function deriveSigningKey(secret: string, accessKeyId: string, date: string, region: string): Buffer {
-  const id = sha256Hex(JSON.stringify([accessKeyId, secret, date, region]))
-  let key = signingKeys.get(id)
-  if (key === undefined) {
-    key = [date, region, 's3', 'aws4_request'].reduce(
-      (previous, text) => createHmac('sha256', previous).update(text).digest(),
-      Buffer.from(`AWS4${secret}`),
-    )
-    signingKeys.set(id, key)
-  }
-  return key
-}
-
-/** RFC 3986: all but the unreserved characters, as UTF-8. */
-export function uriEncode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-function sha256Hex(latin1: string): string {
-  return createHash('sha256').update(latin1, 'latin1').digest('hex')
-}
-
-/** 20130524T000000Z */
-function parseBasicDate(text: string): number | null {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
-  if (match === null) return null
-  const [, year, month, day, hour, minute, second] = match
-  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-  return Number.isNaN(time) ? null : time
-}
-
-/** An HTTP date in the form that is signed. */
-function basicDate(date: string | undefined): string {
-  const time = date === undefined ? Number.NaN : Date.parse(date)
-  return Number.isNaN(time) ? '' : `${new Date(time).toISOString().replace(/[-:]|\.\d+/g, '')}`
 }
 
 function malformed(message: string): SealgateError {
   return new SealgateError('AuthorizationHeaderMalformed', message)
 }
 
-function unsupported(): SealgateError {
-  return new SealgateError(
-    'InvalidRequest',
-    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+type MalformedKind = 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError'
+
+function readNames(kind: MalformedKind, text: string): readonly string[] {
+  const names = text.split(';')
+  if (names.some((name) => !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) || new Set(names).size !== names.length)
+    throw new SealgateError(kind, 'The list of signed headers is malformed.')
+  return names
+}
+
+/** x-amz-date, or else Date, in ISO 8601's basic format or as an HTTP date. */
+function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt: number } {
+  const text = headers.get('x-amz-date') ?? headers.get('date')
+  const basic = text === undefined ? null : parseTimestamp(text)
+  if (text !== undefined && basic !== null) return { timestamp: text, signedAt: basic }
+  const http = text !== undefined && /^[A-Z][a-z]{2}, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(http)) {
+    throw new SealgateError('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
+  }
+  return { timestamp: new Date(http).toISOString().replace(/[-:]|\.\d+/g, ''), signedAt: http }
+}
+
+/** Strict: 20130231T… is no time, though Date would make it one in March. */
+function parseTimestamp(text: string): number | null {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
+  if (match === null) return null
+  const [, year, month, day, hour, minute, second] = match
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
+  const time = Date.parse(iso)
+  return Number.isNaN(time) || new Date(time).toISOString() !== iso ? null : time
+}
+
+interface Scope {
+  readonly accessKeyId: string
+  readonly date: string
+  readonly region: string
+  readonly service: string
+  readonly terminator: string
+  /** Without the access key id. */
+  readonly text: string
+}
+
+/** An access key id may hold slashes, so the scope is counted from the end. */
+function readScope(claim: Claim): Scope {
+  const fields = claim.credential.split('/')
+  const [date = '', region = '', service = '', terminator = ''] = fields.slice(-4)
+  const accessKeyId = fields.slice(0, -4).join('/')
+  if (accessKeyId === '' || !/^\d{8}$/.test(date) || !/^[A-Za-z0-9_-]{1,64}$/.test(region)) {
+    throw credentialError(
+      claim,
+      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    )
+  }
+  return { accessKeyId, date, region, service, terminator, text: fields.slice(-4).join('/') }
+}
+
+function credentialError(claim: Claim, message: string, details: Record<string, string> = {}): SealgateError {
+  return claim.presigned
+    ? new SealgateError(
+        'AuthorizationQueryParametersError',
+        `Error parsing the X-Amz-Credential parameter; ${message}`,
+        { details },
+      )
+    : new SealgateError('AuthorizationHeaderMalformed', `The authorization header is malformed; ${message}`, {
+        details,
+      })
+}
+
+function checkScope(claim: Claim, scope: Scope, region: string | null): void {
+  if (scope.terminator !== 'aws4_request')
+    throw credentialError(
+      claim,
+      `incorrect terminal "${scope.terminator}". This endpoint uses "aws4_request".`,
+    )
+  if (scope.service !== 's3')
+    throw credentialError(claim, `incorrect service "${scope.service}". This endpoint belongs to "s3".`)
+  if (region !== null && scope.region !== region) {
+    throw credentialError(claim, `the region '${scope.region}' is wrong; expecting '${region}'`, {
+      Region: region,
+    })
+  }
+  if (scope.date !== claim.timestamp.slice(0, 8)) {
+    throw credentialError(
+      claim,
+      `incorrect date format or date "${scope.date}". It is not the date of the request, "${claim.timestamp.slice(0, 8)}".`,
+    )
+  }
+}
+
+function checkTime({ expiresS, signedAt }: Claim, now: number): void {
+  if (expiresS !== undefined) {
+    checkLifetime({ signedAt, expiresS, now, maxSkewMs: MAX_SKEW_MS })
+    return
+  }
+  if (Math.abs(now - signedAt) <= MAX_SKEW_MS) return
+  throw new SealgateError('RequestTimeTooSkewed', undefined, {
+    details: {
+      RequestTime: new Date(signedAt).toISOString(),
+      ServerTime: new Date(now).toISOString(),
+      MaxAllowedSkewMilliseconds: String(MAX_SKEW_MS),
+    },
+  })
+}
+
+/**
+ * What an unsigned x-amz-* header could do (name a copy source, say) the holder of a presigned URL must not. A presigned
+ * URL's x-amz-content-sha256 is exempt: its value is in the canonical request anyway.
+ */
+function checkSignedHeaders(headers: RequestHeaders, claim: Claim): void {
+  const signed = new Set(claim.signedHeaders)
+  const unsigned = ['host', ...headers.names().filter((name) => name.startsWith('x-amz-'))].filter(
+    (name) => !signed.has(name) && !(claim.presigned && name === 'x-amz-content-sha256'),
   )
+  if (unsigned.length === 0) return
+  throw new SealgateError('AccessDenied', 'There were headers present in the request which were not signed', {
+    details: { HeadersNotSigned: unsigned.join(', ') },
+  })
+}
+
+/** The value of x-amz-content-sha256 as the client signed it. */
+function readContentHash({ headers, target }: SignedRequest, { presigned }: Claim): string {
+  const header = headers.get('x-amz-content-sha256')
+  if (presigned) return target.query.get('X-Amz-Content-Sha256') ?? header ?? 'UNSIGNED-PAYLOAD'
+  if (header !== undefined) return header
+  throw new SealgateError('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256')
+}
+
+function readPayload(value: string, verified: { claim: Claim; scope: Scope; signingKey: Buffer }): Payload {
+  const { claim, scope, signingKey } = verified
+  const trailer = value.endsWith('-TRAILER')
+  if (/^[0-9a-f]{64}$/i.test(value)) return { mode: 'sha256', sha256: Buffer.from(value, 'hex') }
+  if (value === 'UNSIGNED-PAYLOAD') return { mode: 'unsigned' }
+  if (value === 'STREAMING-UNSIGNED-PAYLOAD-TRAILER') return { mode: 'unsigned-chunks-trailer' }
+  if (/^STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD(-TRAILER)?$/.test(value))
+    throw new SealgateError('NotImplemented', 'Signature Version 4A is not supported. Use AWS4-HMAC-SHA256.')
+  if (/^STREAMING-AWS4-HMAC-SHA256-PAYLOAD(-TRAILER)?$/.test(value) && !claim.presigned) {
+    const { signature: seedSignature, timestamp } = claim
+    return { mode: 'signed-chunks', trailer, seedSignature, signingKey, scope: scope.text, timestamp }
+  }
+  throw new SealgateError(
+    'InvalidArgument',
+    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.',
+    { details: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: value } },
+  )
+}
+
+function checkSignature(
+  request: SignedRequest,
+  o: { claim: Claim; scope: Scope; contentHash: string; signingKey: Buffer },
+): void {
+  const { claim, scope } = o
+  const canonical = canonicalRequest(request, claim, o.contentHash)
+  const toSign = [
+    'AWS4-HMAC-SHA256',
+    claim.timestamp,
+    scope.text,
+    createHash('sha256').update(canonical, 'latin1').digest('hex'),
+  ].join('\n')
+  const expected = createHmac('sha256', o.signingKey).update(toSign, 'latin1').digest()
+  const provided = Buffer.from(/^[0-9a-f]{64}$/.test(claim.signature) ? claim.signature : '', 'hex')
+  if (provided.length === expected.length && timingSafeEqual(provided, expected)) return
+  throw new SealgateError('SignatureDoesNotMatch', undefined, {
+    details: {
+      AWSAccessKeyId: scope.accessKeyId,
+      StringToSign: toSign,
+      SignatureProvided: claim.signature,
+      CanonicalRequest: withoutSecrets(canonical),
+    },
+  })
+}
+
+/** One character a byte: header values are latin1, everything else ASCII. */
+function canonicalRequest({ method, target, headers }: SignedRequest, claim: Claim, hash: string): string {
+  const fields = claim.signedHeaders.map((name) => {
+    const values = headers.all(name).map((value) => value.replace(/[ \t]+/g, ' '))
+    return `${name}:${values.join(',')}\n`
+  })
+  return [
+    method,
+    target.path.split('/').map(encode).join('/'),
+    canonicalQuery(target, claim.presigned),
+    fields.join(''),
+    claim.signedHeaders.join(';'),
+    hash,
+  ].join('\n')
+}
+
+function canonicalQuery(target: Target, presigned: boolean): string {
+  const pairs = target.query
+    .entries()
+    .filter(([name]) => !presigned || name !== 'X-Amz-Signature')
+    .map(([name, value]) => [encode(name), encode(value)] as const)
+  return pairs
+    .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&')
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** RFC 3986: everything but the unreserved characters, as bytes of UTF-8. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+/** What a client signed may hold a customer key or a session token; an error document is the wrong place for them. */
+function withoutSecrets(canonical: string): string {
+  return canonical
+    .replace(/^([a-z0-9-]*(?:customer-key|security-token)):.*$/gm, '$1:***')
+    .replace(/(X-Amz-Security-Token=)[^&\n]*/g, '$1***')
+}
+
+/** A signing key is good for one day and region; the secret is kept to notice that it was replaced. */
+const signingKeys = new LRUCache<string, { readonly secret: string; readonly key: Buffer }>({ max: 1000 })
+
+function signingKeyOf({ accessKeyId, text }: Scope, secret: string): Buffer {
+  const id = `${accessKeyId}/${text}`
+  const cached = signingKeys.get(id)
+  if (cached?.secret === secret) return cached.key
+  const key = text
+    .split('/')
+    .reduce(
+      (parent, field) => createHmac('sha256', parent).update(field).digest(),
+      Buffer.from(`AWS4${secret}`, 'utf8'),
+    )
+  signingKeys.set(id, { secret, key })
+  return key
 }

@@ -214,7 +214,8 @@ function objectParts(context: Context, footer: FooterOf): XmlTree {
   const page = numbered.slice(0, maxParts)
   const listed = algorithm === undefined || algorithm === null ? [] : page
   return {
-    TotalPartsCount: footer.parts.length,
+    // The SDKs call this TotalPartsCount; on the wire it is PartsCount.
+    PartsCount: footer.parts.length,
     PartNumberMarker: marker,
     NextPartNumberMarker: page.at(-1)?.partNumber ?? 0,
     MaxParts: maxParts,

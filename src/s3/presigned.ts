@@ -1,0 +1,74 @@
+/** Query-string authentication of Signature Version 4 (S3 API reference, "Authenticating Requests: Using Query Parameters"). */
+import { SealgateError } from '../errors.ts'
+import type { Query } from './target.ts'
+
+const MAX_EXPIRES_S = 7 * 24 * 3600
+
+export interface PresignedFields {
+  readonly credential: string
+  readonly signedHeaders: string
+  readonly signature: string
+  /** X-Amz-Date as it was sent. */
+  readonly timestamp: string
+  readonly expiresS: number
+}
+
+export function isPresigned(query: Query): boolean {
+  return query.has('X-Amz-Algorithm') || query.has('X-Amz-Credential') || query.has('X-Amz-Signature')
+}
+
+/** @throws SealgateError AuthorizationQueryParametersError, NotImplemented (SigV4A), InvalidArgument (sent twice) */
+export function readPresigned(query: Query): PresignedFields {
+  const algorithm = required(query, 'X-Amz-Algorithm')
+  if (algorithm.startsWith('AWS4-ECDSA-'))
+    throw new SealgateError('NotImplemented', 'Signature Version 4A is not supported. Use AWS4-HMAC-SHA256.')
+  if (algorithm !== 'AWS4-HMAC-SHA256')
+    throw malformed('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256" and "AWS4-ECDSA-P256-SHA256"')
+  return {
+    credential: required(query, 'X-Amz-Credential'),
+    signedHeaders: required(query, 'X-Amz-SignedHeaders'),
+    signature: required(query, 'X-Amz-Signature'),
+    timestamp: required(query, 'X-Amz-Date'),
+    expiresS: readExpires(required(query, 'X-Amz-Expires')),
+  }
+}
+
+/** @throws SealgateError AccessDenied before the URL is valid (less the skew allowed) and once it has expired */
+export function checkLifetime(o: {
+  signedAt: number
+  expiresS: number
+  now: number
+  maxSkewMs: number
+}): void {
+  if (o.signedAt > o.now + o.maxSkewMs) throw new SealgateError('AccessDenied', 'Request is not yet valid')
+  const expiresAt = o.signedAt + o.expiresS * 1000
+  if (o.now <= expiresAt) return
+  throw new SealgateError('AccessDenied', 'Request has expired', {
+    details: {
+      'X-Amz-Expires': String(o.expiresS),
+      Expires: new Date(expiresAt).toISOString(),
+      ServerTime: new Date(o.now).toISOString(),
+    },
+  })
+}
+
+function readExpires(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw malformed('X-Amz-Expires should be a number')
+  const seconds = Number(text)
+  if (seconds < 1) throw malformed('X-Amz-Expires must be positive')
+  if (seconds > MAX_EXPIRES_S)
+    throw malformed('X-Amz-Expires must be less than a week (in seconds) that is 604800')
+  return seconds
+}
+
+function required(query: Query, name: string): string {
+  const value = query.get(name)
+  if (value !== undefined && value !== '') return value
+  throw malformed(
+    'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+  )
+}
+
+function malformed(message: string): SealgateError {
+  return new SealgateError('AuthorizationQueryParametersError', message)
+}
