@@ -120,7 +120,6 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Percent-decodes once; the bytes must be UTF-8 without NUL. */
 function decode(raw: string): string {
   // Beyond U+00FF nothing is a byte of a request line, and latin1 would cut it to one.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all but NUL may stand in a name
   if (/%(?![0-9A-Fa-f]{2})|[\u0100-\uffff]/.test(raw)) throw new SealgateError('InvalidURI')
   const bytes = Buffer.from(
     raw.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),

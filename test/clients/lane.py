@@ -19,9 +19,9 @@ from botocore.config import Config
 
 import tree
 
-BYTES = int(os.environ.get("SEALGATE_LANE_BYTES", 2 * 1024**3))
-FILES = int(os.environ.get("SEALGATE_LANE_FILES", 10_000))
-FOREIGN = os.environ.get("SEALGATE_LANE_ENDPOINT")
+BYTES = int(os.environ.get("LANE_BYTES", 2 * 1024**3))
+FILES = int(os.environ.get("LANE_FILES", 10_000))
+FOREIGN = os.environ.get("LANE_ENDPOINT")
 KEY_ID, SECRET = "AKIDCLIENTS", os.urandom(20).hex()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -65,7 +65,6 @@ def start_gateway(data: Path, log):
     env = {
         **os.environ,
         "SEALGATE_LISTEN": f"127.0.0.1:{port}",
-        "SEALGATE_ADMIN_LISTEN": f"127.0.0.1:{free_port()}",
         "SEALGATE_DATA_DIR": str(data),
         "SEALGATE_ACCESS_KEY_ID": KEY_ID,
         "SEALGATE_SECRET_ACCESS_KEY": SECRET,

@@ -2,7 +2,7 @@
  * Lane `npm run test:crash`: SIGKILL at random moments under PUT, DELETE, multipart and copy. After each restart
  * every acknowledged write is readable and right, an acknowledged DELETE is gone, and nothing half-written shows:
  * a key whose last request was cut holds the old state or the new one, whole.
- * SEALGATE_LANE_CRASHES (200), SEALGATE_LANE_SEED (random, printed).
+ * LANE_CRASHES (200), LANE_SEED (random, printed).
  */
 import { createHash, randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -26,8 +26,8 @@ import { type RunningServer, startServer } from '../lib/server.ts'
 /** What a key may hold: the content's seed and size, or null for "no such key". */
 type State = { readonly seed: number; readonly size: number } | null
 
-const crashes = Number(process.env['SEALGATE_LANE_CRASHES'] ?? 200)
-const seed = Number(process.env['SEALGATE_LANE_SEED'] ?? randomInt(2 ** 31))
+const crashes = Number(process.env['LANE_CRASHES'] ?? 200)
+const seed = Number(process.env['LANE_SEED'] ?? randomInt(2 ** 31))
 const random = generator(seed)
 const Bucket = 'crash'
 const WRITERS = 6

@@ -1,7 +1,7 @@
 /**
  * Lane `npm run test:large`: one large multipart upload and download with generated content and a running
  * hash, while the memory of the server's processes is sampled from /proc. Linux only.
- * SEALGATE_LANE_BYTES (5 GiB), SEALGATE_LANE_MAX_RSS (200 MiB, sum over the server's processes).
+ * LANE_BYTES (5 GiB), LANE_MAX_RSS (200 MiB, sum over the server's processes).
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -10,8 +10,8 @@ import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, S3Client } fr
 import { Upload } from '@aws-sdk/lib-storage'
 import { startServer } from '../lib/server.ts'
 
-const bytes = Number(process.env['SEALGATE_LANE_BYTES'] ?? 5 * 1024 ** 3)
-const maxRss = Number(process.env['SEALGATE_LANE_MAX_RSS'] ?? 200 * 1024 ** 2)
+const bytes = Number(process.env['LANE_BYTES'] ?? 5 * 1024 ** 3)
+const maxRss = Number(process.env['LANE_MAX_RSS'] ?? 200 * 1024 ** 2)
 const BLOCK = 1024 * 1024
 
 const server = await startServer()

@@ -46,7 +46,6 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const temporary = options.dataDir === undefined
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sealgate-test-')))
   const port = options.port ?? (await freePort())
-  const adminPort = await freePort()
   const accessKeyId = options.accessKeyId ?? 'AKIDTEST'
   const secretAccessKey = options.secretAccessKey ?? randomBytes(20).toString('hex')
   const root = join(import.meta.dirname, '../..')
@@ -57,7 +56,6 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     env: {
       ...process.env,
       SEALGATE_LISTEN: `127.0.0.1:${port}`,
-      SEALGATE_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
       SEALGATE_DATA_DIR: dataDir,
       SEALGATE_ACCESS_KEY_ID: accessKeyId,
       SEALGATE_SECRET_ACCESS_KEY: secretAccessKey,
