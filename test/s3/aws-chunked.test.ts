@@ -106,10 +106,13 @@ describe('decodeAwsChunked', () => {
         assert.ok(error instanceof SealgateError, String(error))
       }
     }
-    // Only the case of a letter in a trailer's name or a size, which mean the same, may change unnoticed.
+    // What means the same may change unnoticed: the case of a letter of a name or a size, and a line's CR into a blank.
     for (const bit of accepted) {
-      assert.equal(bit & 7, 5, `bit ${bit}`)
-      assert.match(String.fromCharCode(bytes[bit >> 3] as number), /[a-z]/)
+      const character = String.fromCharCode(bytes[bit >> 3] as number)
+      assert.ok(
+        (bit & 7) === 5 ? /[a-z]/.test(character) : (bit & 7) === 2 && character === '\r',
+        `bit ${bit}`,
+      )
     }
   })
 
