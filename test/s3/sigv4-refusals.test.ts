@@ -167,7 +167,7 @@ describe('scope', () => {
       ['aws4_request', 'aws5_request'],
       ['20130524/', '20130523/'],
       ['/us-east-1', ''],
-      ['us-east-1', 'a b'],
+      ['us-east-1', 'a!b'],
       [`${ACCESS_KEY_ID}/`, '/'],
     ] as const)
       refused(
