@@ -50,11 +50,13 @@ function runPrimary(
   return new Promise((done, fail) => {
     let stopping = false
     let announced = false
+    let listening = 0
     let crashes = 0
     const fork = () => cluster.fork({ [WORKER_CREDENTIALS]: JSON.stringify(credentials) })
     cluster.on('listening', (_worker, address) => {
       crashes = 0
-      if (!announced) announce(config.listen.host, address.port)
+      if (++listening !== config.workers || announced) return
+      announce(config.listen.host, address.port)
       announced = true
     })
     cluster.on('exit', (worker, code, signal) => {

@@ -20,8 +20,9 @@ export interface Context {
   readonly accessKeyId: string
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal
-  /** The checked body. Reading it is what lets a client that waits for 100 Continue go on. */
-  readonly body: (maxBytes: number) => PlainBody
+  /** The checked body. Reading it is what lets a client that waits for 100 Continue go on.
+   * `checksumsOf` says what x-amz-checksum-* headers speak of: CompleteMultipartUpload's are the finished object's. */
+  readonly body: (maxBytes: number, checksumsOf?: 'body' | 'object') => PlainBody
 }
 
 /** What an operation answers; the handler writes it. */

@@ -27,7 +27,9 @@ export function readCopySource(context: Context): CopySource {
 /** Header bytes are UTF-8 or percent-encoded UTF-8. */
 function decode(value: string): string {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+      Buffer.from(value, 'latin1'),
+    )
     return decodeURIComponent(text)
   } catch {
     throw invalid('The copy source is not valid percent-encoded UTF-8')

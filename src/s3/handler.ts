@@ -116,7 +116,7 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
     key: target.key ?? '',
     region: options.region,
     accessKeyId: identity.accessKeyId,
-    body: (maxBytes) => bodyOf(parts, identity.payload, maxBytes),
+    body: (maxBytes, checksumsOf = 'body') => bodyOf(parts, identity.payload, maxBytes, checksumsOf),
   }
   return operation.run(context)
 }
@@ -134,10 +134,10 @@ function bucketRegionProbe(
 }
 
 /** Reading the body is what sends 100 Continue: by then the signature, the headers and the key are in order. */
-function bodyOf(parts: Parts, payload: Payload, maxBytes: number): PlainBody {
+function bodyOf(parts: Parts, payload: Payload, maxBytes: number, checksumsOf: 'body' | 'object'): PlainBody {
   const { request, response, headers } = parts
   const source = continueAndRead(request, response)
-  return requestBody({ body: source, method: request.method ?? '', headers, payload, maxBytes })
+  return requestBody({ body: source, method: request.method ?? '', headers, payload, maxBytes, checksumsOf })
 }
 
 async function* continueAndRead(

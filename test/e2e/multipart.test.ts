@@ -228,10 +228,18 @@ describe('multipart uploads through the JavaScript SDK', () => {
       )
       parts.push({ PartNumber: index + 1, ETag, ChecksumCRC32 })
     }
-    const done = await complete('full', id, parts)
+    await fails(
+      complete('full', id, parts, { ChecksumCRC32: 'AAAAAA==', ChecksumType: 'FULL_OBJECT' }),
+      'BadDigest',
+      400,
+    )
     const put = await s3.send(
       new PutObjectCommand({ Bucket, Key: 'full-single', Body: Buffer.concat(bodies) }),
     )
+    const done = await complete('full', id, parts, {
+      ChecksumCRC32: put.ChecksumCRC32,
+      ChecksumType: 'FULL_OBJECT',
+    })
     assert.equal(done.ChecksumCRC32, put.ChecksumCRC32)
     assert.equal(done.ChecksumType, 'FULL_OBJECT')
     assert.equal(

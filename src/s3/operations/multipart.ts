@@ -110,7 +110,7 @@ function readCopyRange(header: string | undefined): { start: number; end: number
 
 export async function CompleteMultipartUpload(context: Context): Promise<Answer> {
   const { headers } = context
-  const root = parseXml(await readSmallBody(context.body(MAX_COMPLETE_BYTES), MAX_COMPLETE_BYTES))
+  const root = parseXml(await readSmallBody(context.body(MAX_COMPLETE_BYTES, 'object'), MAX_COMPLETE_BYTES))
   const listed = childrenOf(root, 'Part')
   if (root.name !== 'CompleteMultipartUpload' || listed.length === 0 || listed.length > 10_000)
     throw new SealgateError('MalformedXML')

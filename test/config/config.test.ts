@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, it } from 'node:test'
+import { ConfigError, loadConfig } from '../../src/config/config.ts'
+import { FIELDS } from '../../src/config/fields.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'sealgate-config-'))
+after(() => rmSync(directory, { recursive: true }))
+
+function file(text: string): string {
+  const path = join(directory, 'sealgate.yaml')
+  writeFileSync(path, text)
+  return path
+}
+
+function mistakes(text: string | undefined, environment: Record<string, string> = {}): readonly string[] {
+  try {
+    loadConfig(text === undefined ? undefined : file(text), environment)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    return error.mistakes
+  }
+  return assert.fail('no mistake was found')
+}
+
+it('an empty configuration is the defaults, frozen', () => {
+  const config = loadConfig(undefined, {})
+  assert.deepEqual(
+    [config.listen, config.workers, config.credentials],
+    [{ host: '127.0.0.1', port: 9000 }, 1, null],
+  )
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.limits))
+})
+
+it('the environment wins over the file', () => {
+  const path = file('listen: "0.0.0.0:8000"\nworkers: 2\nlimits:\n  idleTimeoutMs: 5000\n')
+  const config = loadConfig(path, { SEALGATE_WORKERS: '3', SEALGATE_DOMAINS: 's3.test,s4.test' })
+  assert.deepEqual(
+    [config.listen.port, config.workers, config.limits.idleTimeoutMs, config.domains],
+    [8000, 3, 5000, ['s3.test', 's4.test']],
+  )
+})
+
+it('every mistake is reported at once, with file, line, field and hint', () => {
+  const found = mistakes('listen: nowhere\nworkerz: 2\nlimits:\n  idleTimeoutMs: soon\nbuckets: 7\n', {
+    SEALGATE_WORKERS: '0',
+    SEALGATE_LISTENS: 'x',
+  })
+  assert.equal(found.length, 6)
+  const text = found.join('\n')
+  assert.match(text, /sealgate\.yaml:1: listen: .*host:port/)
+  assert.match(text, /sealgate\.yaml:2: workerz: no such field; did you mean workers\?/)
+  assert.match(text, /sealgate\.yaml:4: limits\.idleTimeoutMs: must be a whole number/)
+  assert.match(text, /sealgate\.yaml:5: buckets: must be a list/)
+  assert.match(text, /environment: SEALGATE_WORKERS: must be a whole number from 1 to 64/)
+  assert.match(text, /SEALGATE_LISTENS: no such variable; did you mean SEALGATE_LISTEN\?/)
+})
+
+it('a mistaken secret is never shown', () => {
+  const found = mistakes(undefined, {
+    SEALGATE_ACCESS_KEY_ID: 'AKID',
+    SEALGATE_SECRET_ACCESS_KEY: 'tooshort',
+  })
+  assert.doesNotMatch(found.join('\n'), /tooshort/)
+  assert.match(mistakes(undefined, { SEALGATE_ACCESS_KEY_ID: 'AKID' }).join(), /set both/)
+})
+
+it('broken YAML is named by its line', () => {
+  assert.match(mistakes('listen: "127.0.0.1:9000"\n  bad: [\n').join(), /sealgate\.yaml:\d+: /)
+})
+
+it('every field has a variable of its own', () => {
+  const variables = Object.values(FIELDS).map((field) => field.env)
+  assert.equal(new Set(variables).size, variables.length)
+})
