@@ -1,5 +1,5 @@
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
-import { sealEnvelope } from '../envelope/index.ts'
+import { type Footer, sealEnvelope } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import type { StorageClass, WriteCondition } from '../storage/storage.ts'
 import {
@@ -18,9 +18,11 @@ import { type UploadPartOutput, uploadPart } from './multipart.ts'
 import { checkBucket } from './names.ts'
 import { headAndOpen, type OpenedObject, readFooter, retryOverwritten } from './open-object.ts'
 import type { PlainBody } from './plain-body.ts'
+import { putObject } from './put-object.ts'
 import { type RangeRequest, resolveRange } from './range.ts'
 import { readPlain } from './read-plain.ts'
 import type { UploadName } from './upload-state.ts'
+import { withChecksum } from './with-checksum.ts'
 
 export interface CopySource {
   readonly bucket: string
@@ -35,6 +37,8 @@ export interface CopyObjectInput {
   /** What REPLACE puts in place of the source's; null is COPY. */
   readonly replace: ClientAttributes | null
   readonly storageClass: StorageClass | undefined
+  /** The copy is to have this checksum; one that the source lacks is computed, which means reading it. */
+  readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly encryption?: EncryptionRequest | undefined
   readonly condition?: WriteCondition | undefined
   readonly signal?: AbortSignal | undefined
@@ -88,6 +92,11 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     ...kept,
     storageClass: input.storageClass ?? input.replace?.storageClass ?? 'STANDARD',
   })
+  if (!hasChecksum(footer, input.checksumAlgorithm)) {
+    const body = withChecksum(await plainBody(gateway, object, undefined, signal), input.checksumAlgorithm)
+    const { encryption, condition } = input
+    return putObject(gateway, { bucket, key, attributes, encryption, condition, body, signal })
+  }
   const dek = await gateway.keys.encrypting(bucket, 0)
   const envelope = sealEnvelope({
     dek,
@@ -112,6 +121,10 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     checksums: checksumsOf(footer),
     cmkId: dek.cmkId,
   }
+}
+
+function hasChecksum(footer: Footer, algorithm: ChecksumAlgorithm | null): boolean {
+  return algorithm === null || footer.checksums.values.some((value) => value.algorithm === algorithm)
 }
 
 export interface UploadPartCopyInput extends UploadName {
@@ -169,7 +182,8 @@ async function plainBody(
   const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
   return {
     size: slice.end - slice.start + 1,
-    checksums: (): readonly { algorithm: ChecksumAlgorithm; value: Buffer }[] => [],
+    announced: null,
+    checksums: () => [],
     md5: () => undefined,
     [Symbol.asyncIterator]: () => readPlain(gateway, object, footer, slice, signal),
   }

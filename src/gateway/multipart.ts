@@ -32,6 +32,7 @@ import {
   writeInit,
   writePart,
 } from './upload-state.ts'
+import { withChecksum } from './with-checksum.ts'
 
 export interface CreateMultipartUploadInput {
   readonly bucket: string
@@ -124,12 +125,14 @@ export interface UploadPartOutput extends EncryptionAnswer {
 }
 
 export async function uploadPart(gateway: Gateway, input: UploadPartInput): Promise<UploadPartOutput> {
-  const { bucket, key, uploadId, partNumber, body } = input
+  const { bucket, key, uploadId, partNumber } = input
   checkBucket(gateway, bucket)
   checkPartNumber(partNumber)
-  checkPartSize(gateway, body.size)
+  checkPartSize(gateway, input.body.size)
   const upload = { bucket, key, uploadId }
   const init = await readInit(gateway, upload)
+  checkAlgorithm(init, input.body)
+  const body = withChecksum(input.body, init.checksumAlgorithm)
   const salt = randomBytes(32)
   const sealed = sealPart({ objectKey: init.objectKey, partNumber, salt, size: body.size, body })
   const place = await storePart(gateway, upload, {
@@ -157,6 +160,16 @@ export async function uploadPart(gateway: Gateway, input: UploadPartInput): Prom
     checksums: fullObjectChecksums(body),
     cmkId: init.cmkId,
   }
+}
+
+/** All parts of an upload have the checksum that it was begun with. */
+function checkAlgorithm(init: UploadInit, body: PlainBody): void {
+  if (init.checksumAlgorithm === null || body.announced === null || body.announced === init.checksumAlgorithm)
+    return
+  throw new SealgateError(
+    'InvalidRequest',
+    `Checksum Type mismatch occurred, expected checksum Type: ${init.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${body.announced.toLowerCase()}`,
+  )
 }
 
 interface SealedPart {

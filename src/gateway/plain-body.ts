@@ -8,6 +8,8 @@ import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 export interface PlainBody extends AsyncIterable<Uint8Array> {
   /** Bytes of plaintext, as announced. */
   readonly size: number
+  /** The algorithm of the checksum that the client sends, in a header or in the trailer. */
+  readonly announced: ChecksumAlgorithm | null
   /** What the client sent and was verified; valid once the iteration has ended. */
   checksums(): readonly { algorithm: ChecksumAlgorithm; value: Buffer }[]
   /** The MD5 of the plaintext if the client sent it; valid once the iteration has ended. */

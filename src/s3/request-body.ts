@@ -180,6 +180,7 @@ interface RequestBodyParts extends RequestBodyOptions {
 
 class RequestBody implements PlainBody {
   readonly size: number
+  readonly announced: ChecksumAlgorithm | null
   readonly #parts: RequestBodyParts
   #state: 'fresh' | 'running' | 'verified' = 'fresh'
   /** The checksum that is expected; a trailer fills it in. */
@@ -187,6 +188,7 @@ class RequestBody implements PlainBody {
 
   constructor(parts: RequestBodyParts) {
     this.size = parts.size
+    this.announced = parts.checksum?.algorithm ?? null
     this.#parts = parts
     this.#expected = parts.checksum?.value ?? null
   }
