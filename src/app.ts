@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { BucketRule, Config } from './config/config.ts'
-import { createGateway } from './gateway/gateway.ts'
+import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
+import { createGateway, type Gateway } from './gateway/gateway.ts'
 import { claimRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
 import { createKeyring, DataKeys, type Keyring, LocalKms, loadKeyring } from './keys/index.ts'
@@ -54,6 +55,7 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
     createKeyring(path)
   }
   const keyring = loadKeyring(path)
+  checkRules(config.buckets, keyring, path)
   const storage = await openStore(config, log)
   try {
     if (!(await claimRealm(storage, config.systemBucket, keyring.realm))) {
@@ -63,6 +65,17 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
     }
   } finally {
     await storage.close()
+  }
+}
+
+/** A rule that names a key which is not there would only be noticed by the first client that writes. */
+function checkRules(rules: readonly BucketRule[], keyring: Keyring, path: string): void {
+  for (const { match, cmk, retired } of rules) {
+    const missing = [cmk, ...retired].find((id) => !keyring.keys.has(id))
+    if (missing === undefined) continue
+    throw new StartupError(
+      `The rule for buckets "${match}" names the key ${missing}, which the keyring ${path} does not hold. It holds: ${[...keyring.keys.keys()].join(', ')}.`,
+    )
   }
 }
 
@@ -93,7 +106,9 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     onRequest: (outcome) => logRequest(log, outcome),
   })
   const server = createHttpServer({ handler, limits: config.limits })
+  const stopCollecting = collectByItself(gateway, log)
   const close = async () => {
+    stopCollecting()
     await drain(server, config.shutdownGraceMs)
     keys.close()
     await storage.close()
@@ -102,12 +117,40 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(config, error)))
     server.listen(config.listen.port, config.listen.host, () => resolve())
   }).catch(async (error: unknown) => {
+    stopCollecting()
     keys.close()
     await storage.close()
     throw error
   })
   const { address, port } = server.address() as AddressInfo
   return { host: address, port, close }
+}
+
+const COLLECT_EVERY_MS = 6 * 3_600_000
+
+/** Runs the collector now and then, at random times, so that of many replicas one does it for all. */
+function collectByItself(gateway: Gateway, log: Logger): () => void {
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  const schedule = () => {
+    if (!stopped) timer = setTimeout(run, COLLECT_EVERY_MS * (0.1 + Math.random())).unref()
+  }
+  const run = () => {
+    runCollector(gateway, log)
+      .catch((error: unknown) => log.warn({ err: error }, 'the collector failed; it will try again'))
+      .finally(schedule)
+  }
+  schedule()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}
+
+async function runCollector(gateway: Gateway, log: Logger): Promise<void> {
+  if (gateway.now() - (await lastCollected(gateway)) < COLLECT_EVERY_MS / 2) return
+  const result = await collectGarbage(gateway)
+  log.info(result, 'collected the state of uploads that are over')
 }
 
 /** The allow-list of a bucket comes from configuration or, without a rule, from the keyring; never from objects. */

@@ -6,20 +6,19 @@ import {
   ENVELOPE_METADATA_NAME,
   type FooterChecksums,
   type FooterPart,
-  MAX_PARTS,
   MIN_PART_SIZE,
   sealFooter,
   segmentsSize,
   storedSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import type { WriteCondition } from '../storage/storage.ts'
+import type { CompleteMultipartUploadRequest, PutObjectResult, WriteCondition } from '../storage/storage.ts'
 import { checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
-import { isGone } from './multipart.ts'
 import { checkBucket } from './names.ts'
+import { headAndOpen, readFooter } from './open-object.ts'
 import {
   type FoundPart,
   listRecords,
@@ -63,15 +62,23 @@ export async function completeMultipartUpload(
 ): Promise<CompleteMultipartUploadOutput> {
   checkBucket(gateway, input.bucket)
   const upload = { bucket: input.bucket, key: input.key, uploadId: input.uploadId }
-  try {
-    const init = await readInit(gateway, upload)
-    return await complete(gateway, input, upload, init)
-  } catch (error) {
-    const earlier = isGone(error) ? await answerOfEarlier(gateway, upload) : null
-    if (earlier !== null) return earlier
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await complete(gateway, input, upload, await readInit(gateway, upload))
+    } catch (error) {
+      if (!isError(error, 'NoSuchUpload', 'InvalidPart')) throw error
+      const earlier = await answerOfEarlier(gateway, upload)
+      if (earlier !== null) return earlier
+      if (error.reason !== REFUSED_BY_STORE || attempt === 3) throw error
+    }
   }
 }
+
+/**
+ * The store does not have a part that the records do. Where another Complete of the same upload has just put its own footer
+ * in the place of ours, the next attempt succeeds, or finds the upload completed.
+ */
+const REFUSED_BY_STORE = 'the store does not hold the part'
 
 async function complete(
   gateway: Gateway,
@@ -79,7 +86,8 @@ async function complete(
   upload: UploadName,
   init: UploadInit,
 ): Promise<CompleteMultipartUploadOutput> {
-  const found = selectParts(input.parts, await listRecords(gateway, upload, init))
+  const records = await listRecords(gateway, upload, init)
+  const found = selectParts(input.parts, records)
   const checksums = combineChecksums(init, found)
   checkExpectations(input, found, checksums)
   const parts: FooterPart[] = found.map(({ record }) => ({
@@ -99,12 +107,9 @@ async function complete(
   })
   const data = parts.reduce((sum, part) => sum + segmentsSize(part.size), 0)
   const padding = storedSize(plain) - data - footer.length
-  const joined = await placeFooter(gateway, upload, found, Buffer.concat([Buffer.alloc(padding), footer]))
-  const { etag, lastModified } = await gateway.storage.completeMultipartUpload({
-    ...upload,
-    parts: joined,
-    condition: input.condition,
-  })
+  const tail = Buffer.concat([Buffer.alloc(padding), footer])
+  const joined = await placeFooter(gateway, upload, found, footerNumber(records), tail)
+  const { etag, lastModified } = await join(gateway, upload, joined, input.condition)
   const output = {
     etag: toClientEtag(etag),
     lastModified,
@@ -209,15 +214,30 @@ function checkExpectations(
     throw new SealgateError('BadDigest')
 }
 
+/** A number behind all that were uploaded, so that no part of the client's is lost, listed or not. Part 10000 is never in the store. */
+function footerNumber(records: readonly FoundPart[]): number {
+  return (
+    1 +
+    Math.max(
+      0,
+      ...records.filter(({ record }) => record.location === 'part').map(({ record }) => record.partNumber),
+    )
+  )
+}
+
 /** Uploads padding and footer: behind the last part if that waits in the system bucket, otherwise as one more part. */
-async function placeFooter(gateway: Gateway, upload: UploadName, found: readonly FoundPart[], tail: Buffer) {
+async function placeFooter(
+  gateway: Gateway,
+  upload: UploadName,
+  found: readonly FoundPart[],
+  partNumber: number,
+  tail: Buffer,
+) {
   const joined = found.map(({ record }) => ({ partNumber: record.partNumber, etag: record.etag }))
   const last = found.at(-1)
   if (last === undefined) throw new SealgateError('MalformedXML')
   const { record } = last
   if (record.location === 'part') {
-    const partNumber = record.partNumber + 1
-    if (partNumber > MAX_PARTS) throw new RangeError('part 10000 is always stashed')
     const { etag } = await gateway.storage.uploadPart({
       ...upload,
       partNumber,
@@ -241,6 +261,20 @@ async function placeFooter(gateway: Gateway, upload: UploadName, found: readonly
     body,
   })
   return [...joined.slice(0, -1), { partNumber: record.partNumber, etag }]
+}
+
+async function join(
+  gateway: Gateway,
+  upload: UploadName,
+  parts: CompleteMultipartUploadRequest['parts'],
+  condition: WriteCondition | undefined,
+): Promise<PutObjectResult> {
+  try {
+    return await gateway.storage.completeMultipartUpload({ ...upload, parts, condition })
+  } catch (error) {
+    if (!isError(error, 'InvalidPart')) throw error
+    throw new SealgateError('InvalidPart', undefined, { cause: error, reason: REFUSED_BY_STORE })
+  }
 }
 
 async function* chunks(...sources: (AsyncIterable<Uint8Array> | Buffer)[]): AsyncGenerator<Uint8Array> {
@@ -269,36 +303,49 @@ async function finish(
   }
 }
 
-/** `done` says what an earlier Complete answered; without it, the object itself tells by its commitment. */
+/**
+ * `done` says what an earlier Complete answered; before that is written, the object itself tells by its envelope. The earlier
+ * one may be just at that point, hence the second look.
+ */
 async function answerOfEarlier(
   gateway: Gateway,
   upload: UploadName,
 ): Promise<CompleteMultipartUploadOutput | null> {
+  return (
+    (await answerOfRecord(gateway, upload)) ??
+    (await answerOfObject(gateway, upload)) ??
+    (await answerOfRecord(gateway, upload))
+  )
+}
+
+async function answerOfRecord(
+  gateway: Gateway,
+  upload: UploadName,
+): Promise<CompleteMultipartUploadOutput | null> {
   const done = await readDone(gateway, upload)
-  if (done !== null) {
-    return {
-      ...done,
-      checksums: done.checksums.map((checksum) => ({
-        ...checksum,
-        value: Buffer.from(checksum.value, 'base64'),
-      })),
-    }
-  }
-  gateway.uploads.delete(JSON.stringify([upload.bucket, upload.key, upload.uploadId]))
+  if (done === null) return null
+  const checksums = done.checksums.map((checksum) => ({
+    ...checksum,
+    value: Buffer.from(checksum.value, 'base64'),
+  }))
+  return { ...done, checksums }
+}
+
+async function answerOfObject(
+  gateway: Gateway,
+  upload: UploadName,
+): Promise<CompleteMultipartUploadOutput | null> {
   try {
     const init = await readInit(gateway, upload)
-    const stored = await gateway.storage.headObject(upload)
-    if (stored.metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
-    const output = {
-      etag: toClientEtag(stored.etag),
-      lastModified: stored.lastModified,
-      cmkId: init.cmkId,
-      checksums: [],
-    }
+    const object = await headAndOpen(gateway, upload.bucket, upload.key)
+    const { etag, lastModified, metadata } = object.stored
+    if (metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
+    const checksums = checksumsOf(await readFooter(gateway, object))
+    const output = { etag: toClientEtag(etag), lastModified, cmkId: init.cmkId, checksums }
     await finish(gateway, upload, init, output)
     return output
   } catch (error) {
-    if (isError(error, 'NoSuchUpload', 'NoSuchKey')) return null
+    if (isError(error, 'NoSuchUpload', 'NoSuchKey', 'PreconditionFailed')) return null
     throw error
   }
 }

@@ -2,9 +2,6 @@ import { SealgateError } from '../errors.ts'
 import type { WriteCondition } from '../storage/storage.ts'
 import { toClientEtag, toStoredEtag } from './etag.ts'
 
-/** Marks the PreconditionFailed that is the client's answer, apart from the one that means "overwritten meanwhile". */
-export const CLIENT_CONDITION = 'condition of the client'
-
 /** A list of ETags as clients see them, or `*`. */
 export type EtagMatch = readonly string[] | '*'
 
@@ -81,10 +78,7 @@ function isLater(object: Validators, time: number): boolean {
 }
 
 function failed(condition: string): SealgateError {
-  return new SealgateError('PreconditionFailed', undefined, {
-    details: { Condition: condition },
-    reason: CLIENT_CONDITION,
-  })
+  return new SealgateError('PreconditionFailed', undefined, { details: { Condition: condition } })
 }
 
 function notModified(object: Validators): SealgateError {

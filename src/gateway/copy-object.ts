@@ -1,34 +1,19 @@
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
-import { type Footer, sealEnvelope } from '../envelope/index.ts'
+import type { Footer } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import type { StorageClass, WriteCondition } from '../storage/storage.ts'
-import {
-  type ClientAttributes,
-  checkedAttributes,
-  clientAttributes,
-  hashOf,
-  withEnvelope,
-} from './attributes.ts'
+import { type ClientAttributes, checkedAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
-import { checkCopyConditions, type ReadConditions } from './conditions.ts'
+import { checkCopyConditions } from './conditions.ts'
+import { type CopySource, plainBody } from './copy-source.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
-import { type UploadPartOutput, uploadPart } from './multipart.ts'
 import { checkBucket } from './names.ts'
-import { headAndOpen, type OpenedObject, readFooter, retryOverwritten } from './open-object.ts'
-import type { PlainBody } from './plain-body.ts'
+import { sealAttributes } from './object-envelope.ts'
+import { headAndOpen, readFooter, retryOverwritten } from './open-object.ts'
 import { putObject } from './put-object.ts'
-import { type RangeRequest, resolveRange } from './range.ts'
-import { readPlain } from './read-plain.ts'
-import type { UploadName } from './upload-state.ts'
 import { withChecksum } from './with-checksum.ts'
-
-export interface CopySource {
-  readonly bucket: string
-  readonly key: string
-  readonly conditions: ReadConditions
-}
 
 export interface CopyObjectInput {
   readonly bucket: string
@@ -97,19 +82,19 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     const { encryption, condition } = input
     return putObject(gateway, { bucket, key, attributes, encryption, condition, body, signal })
   }
-  const dek = await gateway.keys.encrypting(bucket, 0)
-  const envelope = sealEnvelope({
-    dek,
+  const sealed = await sealAttributes(gateway, {
+    bucket,
+    key,
     objectKey: object.objectKey,
     kind: object.envelope.kind,
     plainSize: object.envelope.plainSize,
-    metadataHash: hashOf(attributes),
-    binding: { realm: gateway.realm, bucket, key },
+    attributes,
+    bytes: 0,
   })
   const stored = await gateway.storage.copyObject({
     bucket,
     key,
-    ...withEnvelope(attributes, envelope, gateway.storage.limits),
+    ...sealed.stored,
     source: { bucket: source.bucket, key: source.key },
     sourceEtag: object.stored.etag,
     condition: input.condition,
@@ -119,72 +104,10 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     etag: toClientEtag(stored.etag),
     lastModified: stored.lastModified,
     checksums: checksumsOf(footer),
-    cmkId: dek.cmkId,
+    cmkId: sealed.cmkId,
   }
 }
 
 function hasChecksum(footer: Footer, algorithm: ChecksumAlgorithm | null): boolean {
   return algorithm === null || footer.checksums.values.some((value) => value.algorithm === algorithm)
-}
-
-export interface UploadPartCopyInput extends UploadName {
-  readonly partNumber: number
-  readonly source: CopySource
-  readonly range?: { readonly start: number; readonly end: number } | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Decrypts the source and seals it again as a part: a part's key is of its own upload. */
-export async function uploadPartCopy(
-  gateway: Gateway,
-  input: UploadPartCopyInput,
-): Promise<UploadPartOutput> {
-  checkBucket(gateway, input.bucket)
-  checkBucket(gateway, input.source.bucket)
-  return retryOverwritten(async () => {
-    const { source, signal } = input
-    const object = await headAndOpen(gateway, source.bucket, source.key, signal)
-    checkCopyConditions(source.conditions, object.stored)
-    const body = await plainBody(gateway, object, input.range, signal)
-    return uploadPart(gateway, {
-      bucket: input.bucket,
-      key: input.key,
-      uploadId: input.uploadId,
-      partNumber: input.partNumber,
-      body,
-      signal,
-    })
-  })
-}
-
-async function plainBody(
-  gateway: Gateway,
-  object: OpenedObject,
-  range: { readonly start: number; readonly end: number } | undefined,
-  signal: AbortSignal | undefined,
-): Promise<PlainBody> {
-  if (range !== undefined && range.end >= object.size) {
-    // Other than GET, a copy does not clip its range (S3 API, UploadPartCopy).
-    throw new SealgateError(
-      'InvalidArgument',
-      `Range specified is not valid for source object of size: ${object.size}`,
-      {
-        details: {
-          ArgumentName: 'x-amz-copy-source-range',
-          ArgumentValue: `bytes=${range.start}-${range.end}`,
-        },
-      },
-    )
-  }
-  const asked: Exclude<RangeRequest, { kind: 'part' }> =
-    range === undefined ? { kind: 'open', start: 0 } : { kind: 'closed', ...range }
-  const slice = object.size === 0 ? { start: 0, end: -1 } : resolveRange(asked, object.size)
-  const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
-  return {
-    size: slice.end - slice.start + 1,
-    announced: null,
-    checksums: () => [],
-    md5: () => undefined,
-    [Symbol.asyncIterator]: () => readPlain(gateway, object, footer, slice, signal),
-  }
 }

@@ -6,17 +6,16 @@ import {
   type Footer,
   MAX_SEALED_FOOTER,
   type ObjectKey,
-  openEnvelope,
   openFooter,
   parseEnvelope,
   plainSize,
   storedSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import type { ObjectBody, StoredObject } from '../storage/storage.ts'
+import { type ObjectBody, OVERWRITTEN, type StoredObject } from '../storage/storage.ts'
 import { hashOf } from './attributes.ts'
-import { CLIENT_CONDITION } from './conditions.ts'
 import type { Gateway } from './gateway.ts'
+import { openObjectKey } from './object-envelope.ts'
 
 /** An object whose envelope has been opened and checked: name, deployment, metadata and size are authentic. */
 export interface OpenedObject {
@@ -45,8 +44,7 @@ export async function openObject(
   if (size === null) throw integrity('stored length is none that a sealed object has')
   if (envelope.kind === 'single' && envelope.plainSize !== size)
     throw integrity('stored length differs from the envelope')
-  const dek = await gateway.keys.decrypting(bucket, envelope)
-  const objectKey = openEnvelope(envelope, dek, { realm: gateway.realm, bucket, key })
+  const objectKey = await openObjectKey(gateway, bucket, key, envelope)
   return { bucket, key, stored, envelope, objectKey, size }
 }
 
@@ -162,7 +160,7 @@ export async function retryOverwritten<T>(operation: () => Promise<T>): Promise<
     try {
       return await operation()
     } catch (error) {
-      if (!isError(error, 'PreconditionFailed') || error.reason === CLIENT_CONDITION) throw error
+      if (!isError(error, 'PreconditionFailed') || error.reason !== OVERWRITTEN) throw error
       if (attempt === 3)
         throw new SealgateError('SlowDown', undefined, { cause: error, headers: { 'retry-after': '1' } })
     }

@@ -1,12 +1,13 @@
-import { maxPlainSize, ObjectKey, sealEnvelope, sealObject, storedSize } from '../envelope/index.ts'
+import { maxPlainSize, ObjectKey, sealObject, storedSize } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import type { WriteCondition } from '../storage/storage.ts'
-import { type ClientAttributes, checkedAttributes, hashOf, withEnvelope } from './attributes.ts'
+import { type ClientAttributes, checkedAttributes } from './attributes.ts'
 import { footerChecksums, fullObjectChecksums, type ObjectChecksum } from './checksum.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
+import { sealAttributes } from './object-envelope.ts'
 import type { PlainBody } from './plain-body.ts'
 
 export interface PutObjectInput {
@@ -35,21 +36,21 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
   checkEncryptionRequest(gateway, bucket, input.encryption)
   checkSize(gateway, body.size)
   const attributes = checkedAttributes(input.attributes)
-  const dek = await gateway.keys.encrypting(bucket, body.size)
   const objectKey = ObjectKey.generate()
   try {
-    const envelope = sealEnvelope({
-      dek,
+    const sealed = await sealAttributes(gateway, {
+      bucket,
+      key,
       objectKey,
       kind: 'single',
       plainSize: body.size,
-      metadataHash: hashOf(attributes),
-      binding: { realm: gateway.realm, bucket, key },
+      attributes,
+      bytes: body.size,
     })
     const stored = await gateway.storage.putObject({
       bucket,
       key,
-      ...withEnvelope(attributes, envelope, gateway.storage.limits),
+      ...sealed.stored,
       size: storedSize(body.size),
       body: sealObject({ objectKey, size: body.size, body, footer: () => footerChecksums(body) }),
       condition: input.condition,
@@ -59,7 +60,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
       etag: toClientEtag(stored.etag),
       lastModified: stored.lastModified,
       checksums: fullObjectChecksums(body),
-      cmkId: dek.cmkId,
+      cmkId: sealed.cmkId,
     }
   } finally {
     objectKey.destroy()

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
+  type Envelope,
   type ObjectKey,
-  openEnvelope,
   openPartRecord,
   openUploadState,
   type PartRecord,
@@ -15,7 +15,8 @@ import {
 import { isError, SealgateError } from '../errors.ts'
 import type { ChecksumType } from './checksum.ts'
 import type { Gateway } from './gateway.ts'
-import { readWhole } from './open-object.ts'
+import { openObjectKey } from './object-envelope.ts'
+import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
 
 /*
  * The state of uploads under way, kept in the system bucket so that any replica can go on with any upload:
@@ -62,9 +63,12 @@ export class UploadKeyCache extends LRUCache<string, UploadInit> {
 
 const STATE_BYTES = 16 * 1024
 
-/** 26 characters of base32 of SHA-256(uploadId): a store's upload ids differ in length and alphabet. */
-export function uploadPrefix(upload: UploadName): string {
-  return `v1/mpu/${upload.bucket}/${base32(createHash('sha256').update(upload.uploadId).digest()).slice(0, 26)}/`
+export const UPLOADS_PREFIX = 'v1/mpu/'
+
+/** Where the state of an upload lies. The id is hashed, as those of stores differ in length and alphabet: 26 characters of base32 of its SHA-256. */
+export function uploadPrefix(upload: Pick<UploadName, 'bucket' | 'uploadId'>): string {
+  const id = base32(createHash('sha256').update(upload.uploadId).digest()).slice(0, 26)
+  return `${UPLOADS_PREFIX}${upload.bucket}/${id}/`
 }
 
 export async function writeInit(gateway: Gateway, upload: UploadName, init: UploadInit): Promise<void> {
@@ -76,7 +80,7 @@ export async function writeInit(gateway: Gateway, upload: UploadName, init: Uplo
     json(payload),
     init.envelope,
   )
-  await putRecord(gateway, `${uploadPrefix(upload)}init`, bytes)
+  await putSystemObject(gateway, `${uploadPrefix(upload)}init`, bytes)
   gateway.uploads.set(cacheKey(upload), init)
 }
 
@@ -101,7 +105,7 @@ export async function writeDone(
   done: UploadDone,
 ): Promise<void> {
   const bytes = sealUploadState(init.objectKey, reference(gateway, upload), 'done', json(done), init.envelope)
-  await putRecord(gateway, `${uploadPrefix(upload)}done`, bytes)
+  await putSystemObject(gateway, `${uploadPrefix(upload)}done`, bytes)
 }
 
 export async function readDone(gateway: Gateway, upload: UploadName): Promise<UploadDone | null> {
@@ -124,7 +128,7 @@ export async function writePart(
   inline?: Buffer,
 ): Promise<void> {
   const name = sealPartRecord(init.objectKey, reference(gateway, upload), record)
-  await putRecord(
+  await putSystemObject(
     gateway,
     `${uploadPrefix(upload)}p/${String(record.partNumber).padStart(5, '0')}.${name}`,
     inline ?? Buffer.alloc(0),
@@ -140,11 +144,8 @@ export async function listRecords(
 ): Promise<readonly FoundPart[]> {
   const prefix = `${uploadPrefix(upload)}p/`
   const found: FoundPart[] = []
-  for await (const marker of systemKeys(
-    gateway,
-    prefix,
-    after === 0 ? '' : `${prefix}${String(after).padStart(5, '0')}/`,
-  )) {
+  const startAfter = after === 0 ? '' : `${prefix}${String(after).padStart(5, '0')}/`
+  for await (const { key: marker } of systemObjects(gateway, prefix, startAfter)) {
     const name = marker.slice(prefix.length)
     const record = openPartRecord(init.objectKey, reference(gateway, upload), name.slice(6))
     if (record.partNumber !== Number(name.slice(0, 5)))
@@ -165,43 +166,8 @@ export async function removeState(gateway: Gateway, upload: UploadName): Promise
   gateway.uploads.delete(cacheKey(upload))
   const prefix = uploadPrefix(upload)
   const keys: string[] = []
-  for await (const key of systemKeys(gateway, prefix, '')) if (key !== `${prefix}done`) keys.push(key)
-  const remaining = keys.values()
-  const worker = async () => {
-    for (const key of remaining) await gateway.storage.deleteObject({ bucket: gateway.systemBucket, key })
-  }
-  await Promise.all(Array.from({ length: 32 }, worker))
-}
-
-export async function* systemKeys(
-  gateway: Gateway,
-  prefix: string,
-  startAfter: string,
-): AsyncGenerator<string> {
-  let continuationToken: string | undefined
-  do {
-    const page = await gateway.storage.listObjects({
-      bucket: gateway.systemBucket,
-      prefix,
-      delimiter: '',
-      startAfter,
-      continuationToken,
-      maxKeys: 1000,
-    })
-    for (const object of page.objects) yield object.key
-    continuationToken = page.next
-  } while (continuationToken !== undefined)
-}
-
-/** Reads one of the deployment's own small objects; null if it is not there. */
-export async function readSystemObject(gateway: Gateway, key: string, limit: number): Promise<Buffer | null> {
-  try {
-    const { body } = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
-    return await readWhole(body, limit)
-  } catch (error) {
-    if (isError(error, 'NoSuchKey')) return null
-    throw error
-  }
+  for await (const { key } of systemObjects(gateway, prefix)) if (key !== `${prefix}done`) keys.push(key)
+  await deleteSystemObjects(gateway, keys)
 }
 
 async function readState(gateway: Gateway, upload: UploadName, type: 'init' | 'done') {
@@ -209,17 +175,15 @@ async function readState(gateway: Gateway, upload: UploadName, type: 'init' | 'd
   if (bytes === null) return null
   const text = readUploadStateEnvelope(bytes)
   const envelope = parseEnvelope(text)
-  const dek = await gateway.keys.decrypting(upload.bucket, envelope)
-  const binding = { realm: gateway.realm, bucket: upload.bucket, key: upload.key }
-  const objectKey = openForUpload(() => openEnvelope(envelope, dek, binding), upload)
+  const objectKey = await openForUpload(gateway, upload, envelope)
   const payload = openUploadState(objectKey, reference(gateway, upload), type, bytes)
   return { objectKey, envelope: text, cmkId: envelope.cmkId, payload }
 }
 
 /** An upload id used with another key than its own does not open; to the client that is an upload that is not there. */
-function openForUpload(open: () => ObjectKey, upload: UploadName): ObjectKey {
+async function openForUpload(gateway: Gateway, upload: UploadName, envelope: Envelope): Promise<ObjectKey> {
   try {
-    return open()
+    return await openObjectKey(gateway, upload.bucket, upload.key, envelope)
   } catch (error) {
     if (!isError(error, 'ObjectIntegrityError')) throw error
     throw new SealgateError('NoSuchUpload', undefined, {
@@ -227,22 +191,6 @@ function openForUpload(open: () => ObjectKey, upload: UploadName): ObjectKey {
       details: { UploadId: upload.uploadId },
     })
   }
-}
-
-async function putRecord(gateway: Gateway, key: string, bytes: Buffer): Promise<void> {
-  await gateway.storage.putObject({
-    bucket: gateway.systemBucket,
-    key,
-    headers: { 'content-type': 'application/octet-stream' },
-    metadata: {},
-    storageClass: 'STANDARD',
-    size: bytes.length,
-    body: once(bytes),
-  })
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  if (bytes.length > 0) yield bytes
 }
 
 function reference(gateway: Gateway, upload: UploadName) {

@@ -22,7 +22,7 @@ export interface DataKey {
   readonly dekId: Buffer
   readonly cmkId: string
   readonly wrapped: Buffer
-  /** Valid synchronously after you got it: use at once, it is zeroed on eviction. */
+  /** A copy that is the caller's own: zero it after use. */
   readonly plaintext: Uint8Array
 }
 
@@ -96,7 +96,7 @@ export class DataKeys {
     }
   }
 
-  /** Opens a wrapped key. Rejects with ObjectIntegrityError, or SlowDown when too many are unknown. */
+  /** Opens a wrapped key; what it returns is the caller's own to zero. Rejects with ObjectIntegrityError, or SlowDown when too many are unknown. */
   async decrypting(bucket: string, e: WrappedDataKey): Promise<Uint8Array> {
     this.#assertOpen()
     const { cmk, retired } = this.#o.policy(bucket)

@@ -1,5 +1,5 @@
 import { SealgateError } from '../errors.ts'
-import type { CopySource } from '../gateway/copy-object.ts'
+import type { CopySource } from '../gateway/copy-source.ts'
 import type { Context } from './context.ts'
 import { readConditions } from './object-headers.ts'
 

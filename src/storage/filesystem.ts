@@ -13,32 +13,33 @@ import {
   listUploadsPage,
   newUploadId,
 } from './filesystem/uploads.ts'
-import type {
-  ByteRange,
-  CompleteMultipartUploadRequest,
-  CopyObjectRequest,
-  CreateMultipartUploadRequest,
-  DeleteObjectRequest,
-  GetObjectRequest,
-  GetObjectResult,
-  HeadObjectRequest,
-  ListMultipartUploadsRequest,
-  ListMultipartUploadsResult,
-  ListObjectsRequest,
-  ListObjectsResult,
-  ListPartsRequest,
-  ListPartsResult,
-  ObjectAttributes,
-  ObjectName,
-  PutObjectRequest,
-  PutObjectResult,
-  Storage,
-  StorageLimits,
-  StoredBucket,
-  StoredObject,
-  UploadPartRequest,
-  UploadReference,
-  WriteCondition,
+import {
+  type ByteRange,
+  type CompleteMultipartUploadRequest,
+  type CopyObjectRequest,
+  type CreateMultipartUploadRequest,
+  type DeleteObjectRequest,
+  type GetObjectRequest,
+  type GetObjectResult,
+  type HeadObjectRequest,
+  type ListMultipartUploadsRequest,
+  type ListMultipartUploadsResult,
+  type ListObjectsRequest,
+  type ListObjectsResult,
+  type ListPartsRequest,
+  type ListPartsResult,
+  type ObjectAttributes,
+  type ObjectName,
+  OVERWRITTEN,
+  type PutObjectRequest,
+  type PutObjectResult,
+  type Storage,
+  type StorageLimits,
+  type StoredBucket,
+  type StoredObject,
+  type UploadPartRequest,
+  type UploadReference,
+  type WriteCondition,
 } from './storage.ts'
 
 export interface FilesystemOptions {
@@ -135,8 +136,7 @@ class FilesystemStorage implements Storage {
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
     for (let attempt = 0; ; attempt++) {
       const row = this.#requireObject(request)
-      if (request.ifMatch !== undefined && request.ifMatch !== row.etag)
-        throw new SealgateError('PreconditionFailed')
+      if (request.ifMatch !== undefined && request.ifMatch !== row.etag) throw overwritten()
       const [start, end] = cut(request.range, row.size)
       try {
         const body = await readExtents(this.#blobs, JSON.parse(row.extents) as Extent[], start, end)
@@ -162,7 +162,7 @@ class FilesystemStorage implements Storage {
     return this.#index.write(() => {
       this.#requireBucket(request.bucket)
       const source = this.#requireObject(request.source)
-      if (source.etag !== request.sourceEtag) throw new SealgateError('PreconditionFailed')
+      if (source.etag !== request.sourceEtag) throw overwritten()
       this.#checkCondition(request, request.condition)
       const extents = JSON.parse(source.extents) as Extent[]
       for (const [id] of extents) this.#blobs.addReference(id)
@@ -399,4 +399,8 @@ function noSuchBucket(bucket: string): SealgateError {
 
 function noSuchKey(key: string): SealgateError {
   return new SealgateError('NoSuchKey', undefined, { details: { Key: key } })
+}
+
+function overwritten(): SealgateError {
+  return new SealgateError('PreconditionFailed', undefined, { reason: OVERWRITTEN })
 }

@@ -32,7 +32,7 @@ export interface Storage {
   headObject(request: HeadObjectRequest): Promise<StoredObject>
   /**
    * A range that starts at or behind the end is InvalidRange; an end behind the end is clipped. `ifMatch` pins what an
-   * earlier answer named: PreconditionFailed if the key holds something else by now.
+   * earlier answer named: PreconditionFailed with the reason OVERWRITTEN if the key holds something else by now.
    * The caller must consume or destroy the body.
    */
   getObject(request: GetObjectRequest): Promise<GetObjectResult>
@@ -40,7 +40,8 @@ export interface Storage {
   deleteObject(request: DeleteObjectRequest): Promise<void>
   /**
    * Copies the stored bytes without moving them through this process, replacing headers and metadata, atomically pinned
-   * to `sourceEtag` (PreconditionFailed if the source is something else by now, NoSuchKey if it is gone).
+   * to `sourceEtag` (PreconditionFailed with the reason OVERWRITTEN if the source is something else by now, NoSuchKey if
+   * it is gone).
    * Source and destination may be the same key.
    */
   copyObject(request: CopyObjectRequest): Promise<PutObjectResult>
@@ -61,6 +62,12 @@ export interface Storage {
   /** Finishes what is under way and releases files, locks and connections. */
   close(): Promise<void>
 }
+
+/**
+ * The reason of a PreconditionFailed that means: what an earlier answer named is not there any more. It tells the caller to
+ * begin again, while a condition that fails by itself is the client's answer.
+ */
+export const OVERWRITTEN = 'overwritten'
 
 /** Limits of the store, in bytes of what is stored (ciphertext). */
 export interface StorageLimits {

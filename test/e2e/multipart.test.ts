@@ -20,7 +20,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
-import { systemKeys } from '../../src/gateway/upload-state.ts'
+import { systemObjects } from '../../src/gateway/system-bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 const MIB = 1024 * 1024
@@ -65,7 +65,7 @@ const complete = (Key: string, UploadId: string, Parts: object[], more: object =
 
 async function leftovers(): Promise<string[]> {
   const keys: string[] = []
-  for await (const key of systemKeys(gateway.gateway, 'v1/mpu/', ''))
+  for await (const { key } of systemObjects(gateway.gateway, 'v1/mpu/'))
     if (!key.endsWith('/done')) keys.push(key)
   return keys
 }

@@ -27,7 +27,10 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
+  /** The clock of signatures. */
   readonly now?: () => number
+  /** The clock of the gateway's records. */
+  readonly gatewayNow?: () => number
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
@@ -44,7 +47,13 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     decryptCache: { maxEntries: 1000, maxAgeMs: 3_600_000 },
   })
   await claimRealm(opened, 'sealgate-system', keyring.realm)
-  const gateway = createGateway({ storage, keys, realm: keyring.realm, systemBucket: 'sealgate-system' })
+  const gateway = createGateway({
+    storage,
+    keys,
+    realm: keyring.realm,
+    systemBucket: 'sealgate-system',
+    ...(options.gatewayNow === undefined ? {} : { now: options.gatewayNow }),
+  })
   const [accessKeyId, secretAccessKey] = ['AKIDEXAMPLE0000', 'a-secret-of-the-tests-0123456789']
   const outcomes: TestGateway['outcomes'] = []
   const handler = createS3Handler({

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 /** The master keys of the local KMS, in memory. */
 export interface Keyring {
@@ -28,7 +29,18 @@ export function createKeyring(path: string): Keyring {
   } finally {
     closeSync(file)
   }
+  syncDirectory(dirname(path))
   return loadKeyring(path)
+}
+
+/** Data must never be sealed under a key whose file a power cut could still take away. */
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
 }
 
 /** Reads and checks a keyring file; throws KeyringError, or the system's error when it cannot be read. */

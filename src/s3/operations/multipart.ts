@@ -1,17 +1,15 @@
 import { checksumHeader } from '../../base/checksum.ts'
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../../base/checksum-algorithm.ts'
 import { SealgateError } from '../../errors.ts'
+import { abortMultipartUpload } from '../../gateway/abort-multipart-upload.ts'
 import { checksumText } from '../../gateway/checksum.ts'
 import { type CompletedPart, completeMultipartUpload } from '../../gateway/complete-multipart-upload.ts'
 import { writeCondition } from '../../gateway/conditions.ts'
-import { uploadPartCopy } from '../../gateway/copy-object.ts'
-import {
-  abortMultipartUpload,
-  createMultipartUpload,
-  listMultipartUploads,
-  listParts,
-  uploadPart,
-} from '../../gateway/multipart.ts'
+import { createMultipartUpload } from '../../gateway/create-multipart-upload.ts'
+import { listMultipartUploads } from '../../gateway/list-multipart-uploads.ts'
+import { listParts } from '../../gateway/list-parts.ts'
+import { uploadPart } from '../../gateway/upload-part.ts'
+import { uploadPartCopy } from '../../gateway/upload-part-copy.ts'
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
 import {

@@ -1,0 +1,120 @@
+import { isError } from '../errors.ts'
+import type { Gateway } from './gateway.ts'
+import { checkBucket } from './names.ts'
+import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
+import { UPLOADS_PREFIX, uploadPrefix } from './upload-state.ts'
+
+const DAY_MS = 86_400_000
+const MEMORY_KEY = 'v1/gc'
+const MEMORY_BYTES = 16 * 1024 * 1024
+
+export interface CollectedGarbage {
+  /** Uploads whose state was looked at. */
+  readonly uploads: number
+  /** Of these, those whose state was removed. */
+  readonly collected: number
+  /** Of these, those that are no upload of the store any more, but not for long enough. */
+  readonly waiting: number
+}
+
+/** What runs remember for the next one, whichever replica that is: when the state of an upload was first seen without it. */
+interface Memory {
+  readonly ranAt: number
+  readonly orphans: Readonly<Record<string, number>>
+}
+
+/**
+ * Removes the state of uploads that are over: the record of a completed one after a day (a Complete that is sent again asks for
+ * it), and what crashes, lifecycle rules and deleted buckets left behind. State is an orphan only if the store does not list
+ * its upload in two runs a day apart, both of which read their lists to the end: a list that lags must not cost a part.
+ */
+export async function collectGarbage(gateway: Gateway): Promise<CollectedGarbage> {
+  const { orphans: known } = await readMemory(gateway)
+  const now = gateway.now()
+  const orphans: Record<string, number> = {}
+  let [uploads, collected] = [0, 0]
+  let bucket = ''
+  let live: ReadonlySet<string> = new Set()
+  for await (const state of uploadStates(gateway)) {
+    uploads += 1
+    if (state.bucket !== bucket) {
+      bucket = state.bucket
+      live = await liveUploads(gateway, bucket)
+    }
+    if (live.has(state.prefix)) continue
+    const since = state.doneAt ?? known[state.prefix] ?? now
+    if (now - since < DAY_MS) {
+      if (state.doneAt === null) orphans[state.prefix] = since
+    } else {
+      await deleteSystemObjects(gateway, state.keys)
+      collected += 1
+    }
+  }
+  await putSystemObject(gateway, MEMORY_KEY, Buffer.from(JSON.stringify({ ranAt: now, orphans })))
+  return { uploads, collected, waiting: Object.keys(orphans).length }
+}
+
+/** When a collector of any replica last ran to its end; 0 if none did. */
+export async function lastCollected(gateway: Gateway): Promise<number> {
+  return (await readMemory(gateway)).ranAt
+}
+
+interface UploadState {
+  readonly bucket: string
+  readonly prefix: string
+  readonly keys: readonly string[]
+  /** When the upload was completed; null if there is no record of that. */
+  readonly doneAt: number | null
+}
+
+/** Objects of one upload lie side by side in the list. */
+async function* uploadStates(gateway: Gateway): AsyncGenerator<UploadState> {
+  let state: { bucket: string; prefix: string; keys: string[]; doneAt: number | null } | undefined
+  for await (const { key, lastModified } of systemObjects(gateway, UPLOADS_PREFIX)) {
+    const [bucket = '', id = ''] = key.slice(UPLOADS_PREFIX.length).split('/')
+    const prefix = `${UPLOADS_PREFIX}${bucket}/${id}/`
+    if (state?.prefix !== prefix) {
+      if (state !== undefined) yield state
+      state = { bucket, prefix, keys: [], doneAt: null }
+    }
+    state.keys.push(key)
+    if (key === `${prefix}done`) state.doneAt = lastModified
+  }
+  if (state !== undefined) yield state
+}
+
+/** The prefixes of all uploads that the store knows of; a bucket that is gone has none. */
+async function liveUploads(gateway: Gateway, bucket: string): Promise<ReadonlySet<string>> {
+  const live = new Set<string>()
+  const marker = { keyMarker: '', uploadIdMarker: '' }
+  try {
+    checkBucket(gateway, bucket)
+    for (;;) {
+      const page = await gateway.storage.listMultipartUploads({
+        bucket,
+        prefix: '',
+        delimiter: '',
+        ...marker,
+        maxUploads: 1000,
+      })
+      for (const { uploadId } of page.uploads) live.add(uploadPrefix({ bucket, uploadId }))
+      if (!page.isTruncated) return live
+      marker.keyMarker = page.nextKeyMarker
+      marker.uploadIdMarker = page.nextUploadIdMarker
+    }
+  } catch (error) {
+    if (isError(error, 'NoSuchBucket')) return new Set()
+    throw error
+  }
+}
+
+async function readMemory(gateway: Gateway): Promise<Memory> {
+  const bytes = await readSystemObject(gateway, MEMORY_KEY, MEMORY_BYTES)
+  try {
+    const { ranAt, orphans } = JSON.parse(bytes?.toString() ?? '{}') as Partial<Memory>
+    if (typeof ranAt === 'number' && typeof orphans === 'object') return { ranAt, orphans }
+  } catch {
+    // A damaged memory only makes orphans wait for another day.
+  }
+  return { ranAt: 0, orphans: {} }
+}

@@ -1,0 +1,46 @@
+import { SealgateError } from '../errors.ts'
+import type { ReadConditions } from './conditions.ts'
+import type { Gateway } from './gateway.ts'
+import { type OpenedObject, readFooter } from './open-object.ts'
+import type { PlainBody } from './plain-body.ts'
+import { type RangeRequest, resolveRange } from './range.ts'
+import { readPlain } from './read-plain.ts'
+
+export interface CopySource {
+  readonly bucket: string
+  readonly key: string
+  readonly conditions: ReadConditions
+}
+
+/** The plaintext of a source, or of a range of it, as a body to be sealed again. */
+export async function plainBody(
+  gateway: Gateway,
+  object: OpenedObject,
+  range: { readonly start: number; readonly end: number } | undefined,
+  signal: AbortSignal | undefined,
+): Promise<PlainBody> {
+  if (range !== undefined && range.end >= object.size) {
+    // Other than GET, a copy does not clip its range (S3 API, UploadPartCopy).
+    throw new SealgateError(
+      'InvalidArgument',
+      `Range specified is not valid for source object of size: ${object.size}`,
+      {
+        details: {
+          ArgumentName: 'x-amz-copy-source-range',
+          ArgumentValue: `bytes=${range.start}-${range.end}`,
+        },
+      },
+    )
+  }
+  const asked: Exclude<RangeRequest, { kind: 'part' }> =
+    range === undefined ? { kind: 'open', start: 0 } : { kind: 'closed', ...range }
+  const slice = object.size === 0 ? { start: 0, end: -1 } : resolveRange(asked, object.size)
+  const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
+  return {
+    size: slice.end - slice.start + 1,
+    announced: null,
+    checksums: () => [],
+    md5: () => undefined,
+    [Symbol.asyncIterator]: () => readPlain(gateway, object, footer, slice, signal),
+  }
+}

@@ -1,0 +1,37 @@
+import { checkCopyConditions } from './conditions.ts'
+import { type CopySource, plainBody } from './copy-source.ts'
+import type { Gateway } from './gateway.ts'
+import { checkBucket } from './names.ts'
+import { headAndOpen, retryOverwritten } from './open-object.ts'
+import { type UploadPartOutput, uploadPart } from './upload-part.ts'
+import type { UploadName } from './upload-state.ts'
+
+export interface UploadPartCopyInput extends UploadName {
+  readonly partNumber: number
+  readonly source: CopySource
+  readonly range?: { readonly start: number; readonly end: number } | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Decrypts the source and seals it again as a part: a part's key is of its own upload. */
+export async function uploadPartCopy(
+  gateway: Gateway,
+  input: UploadPartCopyInput,
+): Promise<UploadPartOutput> {
+  checkBucket(gateway, input.bucket)
+  checkBucket(gateway, input.source.bucket)
+  return retryOverwritten(async () => {
+    const { source, signal } = input
+    const object = await headAndOpen(gateway, source.bucket, source.key, signal)
+    checkCopyConditions(source.conditions, object.stored)
+    const body = await plainBody(gateway, object, input.range, signal)
+    return uploadPart(gateway, {
+      bucket: input.bucket,
+      key: input.key,
+      uploadId: input.uploadId,
+      partNumber: input.partNumber,
+      body,
+      signal,
+    })
+  })
+}

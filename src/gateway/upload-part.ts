@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import {
+  MAX_PARTS,
+  MIN_PART_SIZE,
+  maxPlainSize,
+  type PartRecord,
+  sealPart,
+  segmentsSize,
+} from '../envelope/index.ts'
+import { SealgateError } from '../errors.ts'
+import { fullObjectChecksums, type ObjectChecksum } from './checksum.ts'
+import type { EncryptionAnswer } from './encryption.ts'
+import type { Gateway } from './gateway.ts'
+import { checkBucket } from './names.ts'
+import type { PlainBody } from './plain-body.ts'
+import { readInit, stashKey, type UploadInit, type UploadName, writePart } from './upload-state.ts'
+import { withChecksum } from './with-checksum.ts'
+
+export interface UploadPartInput extends UploadName {
+  readonly partNumber: number
+  readonly body: PlainBody
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface UploadPartOutput extends EncryptionAnswer {
+  readonly etag: string
+  readonly lastModified: number
+  readonly checksums: readonly ObjectChecksum[]
+}
+
+export async function uploadPart(gateway: Gateway, input: UploadPartInput): Promise<UploadPartOutput> {
+  const { bucket, key, uploadId, partNumber } = input
+  checkBucket(gateway, bucket)
+  checkPartNumber(partNumber)
+  checkPartSize(gateway, input.body.size)
+  const upload = { bucket, key, uploadId }
+  const init = await readInit(gateway, upload)
+  checkAlgorithm(init, input.body)
+  const body = withChecksum(input.body, init.checksumAlgorithm)
+  const salt = randomBytes(32)
+  const sealed = sealPart({ objectKey: init.objectKey, partNumber, salt, size: body.size, body })
+  const place = await storePart(gateway, upload, {
+    partNumber,
+    salt,
+    size: body.size,
+    sealed,
+    signal: input.signal,
+  })
+  const [checksum] = body.checksums()
+  const record: PartRecord = {
+    partNumber,
+    time: gateway.now(),
+    size: body.size,
+    location: place.location,
+    checksumAlgorithm: checksum?.algorithm ?? null,
+    checksum: checksum?.value ?? Buffer.alloc(0),
+    etag: place.etag,
+    salt,
+  }
+  await writePart(gateway, upload, init, record, place.inline)
+  return {
+    etag: place.etag,
+    lastModified: record.time,
+    checksums: fullObjectChecksums(body),
+    cmkId: init.cmkId,
+  }
+}
+
+/** All parts of an upload have the checksum that it was begun with. */
+function checkAlgorithm(init: UploadInit, body: PlainBody): void {
+  if (init.checksumAlgorithm === null || body.announced === null || body.announced === init.checksumAlgorithm)
+    return
+  throw new SealgateError(
+    'InvalidRequest',
+    `Checksum Type mismatch occurred, expected checksum Type: ${init.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${body.announced.toLowerCase()}`,
+  )
+}
+
+interface SealedPart {
+  readonly partNumber: number
+  readonly salt: Buffer
+  readonly size: number
+  readonly sealed: AsyncIterable<Buffer>
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * A part goes to the store as a part, with two exceptions that wait in the system bucket for Complete, which puts the footer
+ * behind them: one under 5 MiB (it can only be the last), and part 10000 (behind it there is no number for the footer).
+ */
+async function storePart(
+  gateway: Gateway,
+  upload: UploadName,
+  part: SealedPart,
+): Promise<{ location: PartRecord['location']; etag: string; inline?: Buffer }> {
+  const size = segmentsSize(part.size)
+  if (part.size < MIN_PART_SIZE) {
+    const chunks: Buffer[] = []
+    for await (const chunk of part.sealed) chunks.push(Buffer.from(chunk))
+    await requireUpload(gateway, upload)
+    return { location: 'inline', etag: randomBytes(16).toString('hex'), inline: Buffer.concat(chunks) }
+  }
+  if (part.partNumber === MAX_PARTS) {
+    const name = { partNumber: part.partNumber, salt: part.salt } as PartRecord
+    const { etag } = await gateway.storage.putObject({
+      bucket: gateway.systemBucket,
+      key: stashKey(upload, name),
+      headers: { 'content-type': 'application/octet-stream' },
+      metadata: {},
+      storageClass: 'STANDARD',
+      size,
+      body: part.sealed,
+      signal: part.signal,
+    })
+    return { location: 'stash', etag }
+  }
+  const { etag } = await gateway.storage.uploadPart({
+    ...upload,
+    partNumber: part.partNumber,
+    size,
+    body: part.sealed,
+    signal: part.signal,
+  })
+  return { location: 'part', etag }
+}
+
+/** What is not sent to the store as a part would not notice that the upload is gone (the key may be cached). */
+async function requireUpload(gateway: Gateway, upload: UploadName): Promise<void> {
+  await gateway.storage.listParts({ ...upload, partNumberMarker: 0, maxParts: 1 })
+}
+
+function checkPartNumber(partNumber: number): void {
+  if (!Number.isInteger(partNumber) || partNumber < 1 || partNumber > MAX_PARTS) {
+    throw new SealgateError(
+      'InvalidArgument',
+      `Part number must be an integer between 1 and ${MAX_PARTS}, inclusive`,
+      {
+        details: { ArgumentName: 'partNumber', ArgumentValue: String(partNumber) },
+      },
+    )
+  }
+}
+
+function checkPartSize(gateway: Gateway, size: number): void {
+  // maxPlainSize allows for a footer, which is also what part 10000 needs room for.
+  const limit = maxPlainSize(gateway.storage.limits.maxPartBytes)
+  if (size > limit) {
+    throw new SealgateError(
+      'EntityTooLarge',
+      `Your proposed part exceeds the maximum size of a part (${limit} bytes).`,
+      {
+        details: { ProposedSize: String(size), MaxSizeAllowed: String(limit) },
+      },
+    )
+  }
+}
