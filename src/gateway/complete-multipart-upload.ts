@@ -1,12 +1,8 @@
-import { createHash } from 'node:crypto'
-import { createChecksum } from '../base/checksum.ts'
-import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
-import { combineCrc } from '../base/crc-combine.ts'
+import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
   ENVELOPE_METADATA_NAME,
   type FooterChecksums,
   type FooterPart,
-  MIN_PART_SIZE,
   sealFooter,
   segmentsSize,
   storedSize,
@@ -14,11 +10,14 @@ import {
 import { isError, SealgateError } from '../errors.ts'
 import type { CompleteMultipartUploadRequest, PutObjectResult, WriteCondition } from '../storage/storage.ts'
 import { checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
+import { type CompletedPart, selectParts } from './completed-parts.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
+import { combineChecksums } from './multipart-checksum.ts'
 import { checkBucket } from './names.ts'
 import { headAndOpen, readFooter } from './open-object.ts'
+import type { UploadInit } from './upload-key-cache.ts'
 import {
   type FoundPart,
   listRecords,
@@ -26,16 +25,9 @@ import {
   readInit,
   removeState,
   stashKey,
-  type UploadInit,
   type UploadName,
   writeDone,
 } from './upload-state.ts'
-
-export interface CompletedPart {
-  readonly partNumber: number
-  readonly etag: string
-  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer } | undefined
-}
 
 export interface CompleteMultipartUploadInput extends UploadName {
   readonly parts: readonly CompletedPart[]
@@ -118,77 +110,6 @@ async function complete(
   }
   await finish(gateway, upload, init, output)
   return output
-}
-
-/** Matches what the client lists with what was uploaded, by S3's rules and errors. */
-function selectParts(listed: readonly CompletedPart[], found: readonly FoundPart[]): readonly FoundPart[] {
-  const byNumber = Map.groupBy(found, ({ record }) => record.partNumber)
-  if (listed.some((part, index) => part.partNumber <= (listed[index - 1]?.partNumber ?? 0)))
-    throw new SealgateError('InvalidPartOrder')
-  return listed.map((part, index) => {
-    const candidates = byNumber.get(part.partNumber) ?? []
-    const match = candidates.findLast(({ record }) => record.etag === part.etag)
-    // A part in the store that was replaced meanwhile is the store's to refuse; among the others the latest stands.
-    if (match === undefined || (match.record.location !== 'part' && match !== candidates.at(-1)))
-      throw invalidPart(part)
-    checkPartChecksum(part, match)
-    if (match.record.size < MIN_PART_SIZE && index < listed.length - 1) {
-      throw new SealgateError('EntityTooSmall', undefined, {
-        details: {
-          ETag: part.etag,
-          MinSizeAllowed: String(MIN_PART_SIZE),
-          PartNumber: String(part.partNumber),
-          ProposedSize: String(match.record.size),
-        },
-      })
-    }
-    return match
-  })
-}
-
-function invalidPart(part: CompletedPart): SealgateError {
-  return new SealgateError('InvalidPart', undefined, {
-    details: { ETag: part.etag, PartNumber: String(part.partNumber) },
-  })
-}
-
-function checkPartChecksum(part: CompletedPart, { record }: FoundPart): void {
-  if (part.checksum === undefined || record.checksumAlgorithm === null) return
-  if (part.checksum.algorithm !== record.checksumAlgorithm || !part.checksum.value.equals(record.checksum))
-    throw invalidPart(part)
-}
-
-/** The whole object's checksum from those of its parts, if the upload was begun with an algorithm and all parts have it. */
-function combineChecksums(init: UploadInit, found: readonly FoundPart[]): FooterChecksums {
-  const algorithm = init.checksumAlgorithm ?? commonAlgorithm(found)
-  if (algorithm === null || found.some(({ record }) => record.checksumAlgorithm !== algorithm))
-    return { type: null, values: [], partAlgorithm: null }
-  const type = init.checksumType ?? 'COMPOSITE'
-  const value = type === 'FULL_OBJECT' ? combineFull(algorithm, found) : compose(algorithm, found)
-  return { type, values: [{ algorithm, value }], partAlgorithm: algorithm }
-}
-
-function commonAlgorithm(found: readonly FoundPart[]): ChecksumAlgorithm | null {
-  const algorithm = found[0]?.record.checksumAlgorithm ?? null
-  return algorithm === 'CRC64NVME' ? null : algorithm
-}
-
-function combineFull(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]): Buffer {
-  return found
-    .slice(1)
-    .reduce(
-      (crc, { record }) => combineCrc(algorithm, crc, record.checksum, record.size),
-      found[0]?.record.checksum ?? Buffer.alloc(CHECKSUM_ALGORITHMS[algorithm].bytes),
-    )
-}
-
-/** A composite checksum is the checksum of the parts' checksums. */
-function compose(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]): Buffer {
-  const joined = Buffer.concat(found.map(({ record }) => record.checksum))
-  if (algorithm === 'SHA1' || algorithm === 'SHA256') return createHash(algorithm).update(joined).digest()
-  const checksum = createChecksum(algorithm)
-  checksum.update(joined)
-  return checksum.digest()
 }
 
 function checkExpectations(

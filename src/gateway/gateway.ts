@@ -1,6 +1,6 @@
 import type { DataKeys } from '../keys/index.ts'
 import type { Storage } from '../storage/storage.ts'
-import { UploadKeyCache } from './upload-state.ts'
+import { UploadKeyCache } from './upload-key-cache.ts'
 
 /**
  * What every operation of this room works with. Operations are plain functions `operation(gateway, input)`, one a

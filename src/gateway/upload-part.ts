@@ -13,7 +13,8 @@ import type { EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import type { PlainBody } from './plain-body.ts'
-import { readInit, stashKey, type UploadInit, type UploadName, writePart } from './upload-state.ts'
+import type { UploadInit } from './upload-key-cache.ts'
+import { readInit, stashKey, type UploadName, writePart } from './upload-state.ts'
 import { withChecksum } from './with-checksum.ts'
 
 export interface UploadPartInput extends UploadName {

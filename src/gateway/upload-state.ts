@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
   type Envelope,
@@ -17,6 +16,7 @@ import type { ChecksumType } from './checksum.ts'
 import type { Gateway } from './gateway.ts'
 import { openObjectKey } from './object-envelope.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
+import type { UploadInit } from './upload-key-cache.ts'
 
 /*
  * The state of uploads under way, kept in the system bucket so that any replica can go on with any upload:
@@ -32,15 +32,6 @@ export interface UploadName {
   readonly uploadId: string
 }
 
-/** How an upload began. */
-export interface UploadInit {
-  readonly objectKey: ObjectKey
-  readonly envelope: string
-  readonly cmkId: string
-  readonly checksumAlgorithm: ChecksumAlgorithm | null
-  readonly checksumType: ChecksumType | null
-}
-
 /** How an upload ended. */
 export interface UploadDone {
   readonly etag: string
@@ -52,13 +43,6 @@ export interface UploadDone {
     value: string
     parts?: number | undefined
   }[]
-}
-
-/** Opened uploads, so that a part costs no extra read. Bounded; an ObjectKey is wiped when it leaves. */
-export class UploadKeyCache extends LRUCache<string, UploadInit> {
-  constructor() {
-    super({ max: 10_000, ttl: 60 * 60 * 1000 })
-  }
 }
 
 const STATE_BYTES = 16 * 1024

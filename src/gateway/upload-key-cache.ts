@@ -1,0 +1,20 @@
+import { LRUCache } from 'lru-cache'
+import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import type { ObjectKey } from '../envelope/index.ts'
+import type { ChecksumType } from './checksum.ts'
+
+/** How an upload began. */
+export interface UploadInit {
+  readonly objectKey: ObjectKey
+  readonly envelope: string
+  readonly cmkId: string
+  readonly checksumAlgorithm: ChecksumAlgorithm | null
+  readonly checksumType: ChecksumType | null
+}
+
+/** Opened uploads, so that a part costs no extra read. Bounded in entries and age; a key that leaves may still be in use, so it is left to the garbage collector. */
+export class UploadKeyCache extends LRUCache<string, UploadInit> {
+  constructor() {
+    super({ max: 10_000, ttl: 60 * 60 * 1000 })
+  }
+}
