@@ -2,19 +2,16 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import {
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateBucketCommand,
-  CreateMultipartUploadCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { getObject } from '../../src/gateway/get-object.ts'
 import type { GetObjectResult, Storage, StoredObject } from '../../src/storage/storage.ts'
+import { TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 /** What the store does to its answers, and how often it was asked. */
@@ -62,18 +59,14 @@ const MIB = 1024 * 1024
 const Bucket = 'hostile'
 let gateway: TestGateway
 let s3: S3Client
+let bucket: TestBucket
 
 before(async () => {
   gateway = await startGateway({ wrap: hostile })
   s3 = gateway.client()
-  await s3.send(new CreateBucketCommand({ Bucket }))
+  bucket = await TestBucket.create(s3, Bucket)
 })
 after(() => gateway.close())
-
-async function read(Key: string, more: object = {}): Promise<Buffer> {
-  const answer = await s3.send(new GetObjectCommand({ Bucket, Key, ...more }))
-  return Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
-}
 
 async function under<T>(evil: Partial<Malice>, run: () => Promise<T>): Promise<T> {
   malice = { ...honest, ...evil }
@@ -100,17 +93,6 @@ function flipped(bytes: Buffer, bit: number): Buffer {
 
 const integrityError = { name: 'SealgateError', kind: 'ObjectIntegrityError' }
 
-async function putParts(Key: string, bodies: readonly Buffer[]): Promise<void> {
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }))
-  const Parts = []
-  for (const [index, Body] of bodies.entries()) {
-    const part = { Bucket, Key, UploadId, PartNumber: index + 1 }
-    const { ETag } = await s3.send(new UploadPartCommand({ ...part, Body }))
-    Parts.push({ PartNumber: index + 1, ETag })
-  }
-  await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }))
-}
-
 /** All that the store has of an object. */
 async function stored(key: string, bucket = Bucket): Promise<{ object: StoredObject; bytes: Buffer }> {
   const { object, body } = await gateway.storage.getObject({ bucket, key })
@@ -121,10 +103,10 @@ async function stored(key: string, bucket = Bucket): Promise<{ object: StoredObj
 
 describe('a hostile store', () => {
   const small: [string, () => Promise<unknown>][] = [
-    ['an empty object', () => s3.send(new PutObjectCommand({ Bucket, Key: 'small', Body: '' }))],
-    ['one byte', () => s3.send(new PutObjectCommand({ Bucket, Key: 'small', Body: 'x' }))],
-    ['100 bytes', () => s3.send(new PutObjectCommand({ Bucket, Key: 'small', Body: randomBytes(100) }))],
-    ['a multipart object', () => putParts('small', [randomBytes(10)])],
+    ['an empty object', () => bucket.put('small', '')],
+    ['one byte', () => bucket.put('small', 'x')],
+    ['100 bytes', () => bucket.put('small', randomBytes(100))],
+    ['a multipart object', () => bucket.putParts('small', [randomBytes(10)])],
     [
       'a copy',
       () =>
@@ -180,33 +162,33 @@ describe('a hostile store', () => {
   it('GetObject_sampled flips in large objects break the connection: never wrong bytes, never a short body that looks whole', async () => {
     const body = randomBytes(2_500_000)
     const parts = [randomBytes(5 * MIB), randomBytes(3 * MIB)]
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'large', Body: body }))
-    await putParts('large-parts', parts)
+    await bucket.put('large', body)
+    await bucket.putParts('large-parts', parts)
     for (const Key of ['large', 'large-parts']) {
       const { size } = await gateway.storage.headObject({ bucket: Bucket, key: Key })
       for (let at = 11; at < size; at += 199_991) {
         // Whole bodies only: the suffix that holds the footer is shorter, and its bits are flipped elsewhere.
         const flip = (bytes: Buffer) => (bytes.length === size ? flipped(bytes, at * 8 + 2) : bytes)
         await assert.rejects(
-          under({ bytes: flip }, () => read(Key)),
+          under({ bytes: flip }, () => bucket.read(Key)),
           `offset ${at}`,
         )
         const short = (bytes: Buffer) => (bytes.length === size ? bytes.subarray(0, at) : bytes)
         await assert.rejects(
-          under({ bytes: short }, () => read(Key)),
+          under({ bytes: short }, () => bucket.read(Key)),
           `cut at ${at}`,
         )
       }
     }
-    assert.ok((await read('large')).equals(body))
-    assert.ok((await read('large-parts')).equals(Buffer.concat(parts)))
+    assert.ok((await bucket.read('large')).equals(body))
+    assert.ok((await bucket.read('large-parts')).equals(Buffer.concat(parts)))
   })
 
   it('GetObject_range: another range, a short one or a flipped one is an error', async () => {
     const body = randomBytes(400_000)
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'ranged', Body: body }))
+    await bucket.put('ranged', body)
     const Range = 'bytes=70000-200000'
-    assert.ok((await read('ranged', { Range })).equals(body.subarray(70_000, 200_001)))
+    assert.ok((await bucket.read('ranged', { Range })).equals(body.subarray(70_000, 200_001)))
     const lies: ((bytes: Buffer) => Buffer)[] = [
       (bytes) => bytes.subarray(1),
       (bytes) => bytes.subarray(0, -1),
@@ -214,7 +196,8 @@ describe('a hostile store', () => {
       (bytes) => Buffer.concat([bytes.subarray(65_552), bytes.subarray(0, 65_552)]),
       (bytes) => flipped(bytes, 8 * 100_000),
     ]
-    for (const lie of lies) await assert.rejects(under({ bytes: lie }, () => read('ranged', { Range })))
+    for (const lie of lies)
+      await assert.rejects(under({ bytes: lie }, () => bucket.read('ranged', { Range })))
   })
 
   it('swaps of whole objects between keys, buckets, deployments and versions are an error', async () => {
@@ -222,7 +205,7 @@ describe('a hostile store', () => {
     const Body = randomBytes(200)
     await s3.send(new PutObjectCommand({ Bucket, Key: 'swap', Body }))
     const older = await stored('swap')
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'swap', Body: randomBytes(200) }))
+    await bucket.put('swap', randomBytes(200))
     const newer = await stored('swap')
     await s3.send(new PutObjectCommand({ Bucket, Key: 'swap-2', Body }))
     await s3.send(new PutObjectCommand({ Bucket: 'other', Key: 'swap', Body }))
@@ -257,8 +240,8 @@ describe('a hostile store', () => {
   it('swaps of segments and parts, within an object and between two, are an error', async () => {
     const part = 5 * MIB
     const sealed = part + 16 * (part / 65_536)
-    await putParts('parts', [randomBytes(part), randomBytes(part), randomBytes(10)])
-    await putParts('parts-2', [randomBytes(part), randomBytes(part), randomBytes(10)])
+    await bucket.putParts('parts', [randomBytes(part), randomBytes(part), randomBytes(10)])
+    await bucket.putParts('parts-2', [randomBytes(part), randomBytes(part), randomBytes(10)])
     const { bytes: other } = await stored('parts-2')
     const whole = (lie: (bytes: Buffer) => Buffer) => (bytes: Buffer) =>
       bytes.length > 2 * sealed ? lie(bytes) : bytes
@@ -293,8 +276,8 @@ describe('a hostile store', () => {
   })
 
   it('metadata, size and envelope are bound: HEAD and GET refuse what was changed, swapped or stripped', async () => {
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'aaaa', Metadata: { colour: 'red' } }))
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'b', Body: 'bbbb', Metadata: { colour: 'red' } }))
+    await bucket.put('a', 'aaaa', { Metadata: { colour: 'red' } })
+    await bucket.put('b', 'bbbb', { Metadata: { colour: 'red' } })
     const other = await gateway.storage.headObject({ bucket: Bucket, key: 'b' })
     const lies: [string, (object: StoredObject) => StoredObject][] = [
       ['metadata value', (object) => ({ ...object, metadata: { ...object.metadata, colour: 'blue' } })],
@@ -312,7 +295,7 @@ describe('a hostile store', () => {
     ]
     for (const [name, lie] of lies) {
       await assert.rejects(
-        under({ object: lie }, () => read('a')),
+        under({ object: lie }, () => bucket.read('a')),
         { name: 'ObjectIntegrityError' },
         name,
       )
@@ -323,7 +306,7 @@ describe('a hostile store', () => {
       )
     }
     await assert.rejects(
-      under({ object: (object) => ({ ...object, metadata: { colour: 'red' } }) }, () => read('a')),
+      under({ object: (object) => ({ ...object, metadata: { colour: 'red' } }) }, () => bucket.read('a')),
       { name: 'ObjectNotEncrypted' },
     )
   })
@@ -335,11 +318,8 @@ describe('a hostile store', () => {
       return Object.fromEntries(calls)
     }
     assert.deepEqual(await count(() => s3.send(new ListObjectsV2Command({ Bucket }))), { listObjects: 1 })
-    assert.deepEqual(
-      await count(() => s3.send(new PutObjectCommand({ Bucket, Key: 'counted', Body: 'x' }))),
-      { putObject: 1 },
-    )
-    assert.deepEqual(await count(() => read('counted')), { getObject: 1 })
+    assert.deepEqual(await count(() => bucket.put('counted', 'x')), { putObject: 1 })
+    assert.deepEqual(await count(() => bucket.read('counted')), { getObject: 1 })
     assert.deepEqual(await count(() => s3.send(new HeadObjectCommand({ Bucket, Key: 'counted' }))), {
       headObject: 1,
     })

@@ -3,12 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteBucketCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListPartsCommand,
   PutObjectCommand,
@@ -18,60 +16,26 @@ import {
 } from '@aws-sdk/client-s3'
 import { collectGarbage } from '../../src/gateway/collect-garbage.ts'
 import { systemObjects } from '../../src/gateway/system-bucket.ts'
-import type { Storage } from '../../src/storage/storage.ts'
+import { TestBucket } from '../lib/bucket.ts'
+import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
 const Bucket = 'races'
 
-/** What the store is to do instead of the next call of a method; removed once it has been used. */
-const faults = new Map<keyof Storage, (call: () => Promise<unknown>) => Promise<unknown>>()
-
-function faulty(storage: Storage): Storage {
-  return new Proxy(storage, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        const call = () => value.apply(target, args) as Promise<unknown>
-        const fault = faults.get(name as keyof Storage)
-        if (fault === undefined) return call()
-        faults.delete(name as keyof Storage)
-        return fault(call)
-      }
-    },
-  })
-}
-
+const faults = new FaultyStorage()
 let gateway: TestGateway
 let s3: S3Client
+let bucket: TestBucket
 let clock = 0
 
 before(async () => {
-  gateway = await startGateway({ wrap: faulty, gatewayNow: () => Date.now() + clock })
+  gateway = await startGateway({ wrap: faults.wrap, gatewayNow: () => Date.now() + clock })
   s3 = gateway.client()
-  await s3.send(new CreateBucketCommand({ Bucket }))
+  bucket = await TestBucket.create(s3, Bucket)
 })
 after(() => gateway.close())
-
-async function begin(Key: string): Promise<string> {
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }))
-  return UploadId ?? ''
-}
-
-async function send(Key: string, UploadId: string, PartNumber: number, Body: Buffer) {
-  const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }))
-  return { PartNumber, ETag }
-}
-
-const complete = (Key: string, UploadId: string, Parts: object[], more: object = {}) =>
-  s3.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts }, ...more }))
-
-async function read(Key: string): Promise<Buffer> {
-  const answer = await s3.send(new GetObjectCommand({ Bucket, Key }))
-  return Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
-}
 
 async function state(part = ''): Promise<string[]> {
   const keys: string[] = []
@@ -89,42 +53,45 @@ describe('multipart uploads under races and faults', () => {
   it('CompleteMultipartUpload_racing: every one of many at once gets the one same answer', async () => {
     for (let round = 0; round < 5; round++) {
       const Key = `racing-${round}`
-      const id = await begin(Key)
+      const id = await bucket.begin(Key)
       const whole = randomBytes(10 * MIB)
       const parts = [
-        await send(Key, id, 1, whole.subarray(0, 5 * MIB)),
-        await send(Key, id, 2, whole.subarray(5 * MIB)),
+        await bucket.send(Key, id, 1, whole.subarray(0, 5 * MIB)),
+        await bucket.send(Key, id, 2, whole.subarray(5 * MIB)),
       ]
-      const answers = await Promise.all(Array.from({ length: 6 }, () => complete(Key, id, parts)))
+      const answers = await Promise.all(Array.from({ length: 6 }, () => bucket.complete(Key, id, parts)))
       assert.equal(new Set(answers.map(({ ETag }) => ETag)).size, 1)
-      assert.ok((await read(Key)).equals(whole))
+      assert.ok((await bucket.read(Key)).equals(whole))
     }
   })
 
   it('CompleteMultipartUpload_otherList racing: the object is one list or the other, whole', async () => {
     const Key = 'lists'
-    const id = await begin(Key)
+    const id = await bucket.begin(Key)
     const [one, two] = [randomBytes(5 * MIB), randomBytes(5 * MIB)]
-    const parts = [await send(Key, id, 1, one), await send(Key, id, 2, two)]
-    const results = await Promise.allSettled([complete(Key, id, parts), complete(Key, id, parts.slice(0, 1))])
+    const parts = [await bucket.send(Key, id, 1, one), await bucket.send(Key, id, 2, two)]
+    const results = await Promise.allSettled([
+      bucket.complete(Key, id, parts),
+      bucket.complete(Key, id, parts.slice(0, 1)),
+    ])
     assert.ok(
       results.some(({ status }) => status === 'fulfilled'),
       results.map(codeOf).join(),
     )
-    const got = await read(Key)
+    const got = await bucket.read(Key)
     assert.ok(got.equals(one) || got.equals(Buffer.concat([one, two])))
   })
 
   it('CompleteMultipartUpload_unlisted part survives a Complete that fails', async () => {
     const Key = 'unlisted'
-    const id = await begin(Key)
+    const id = await bucket.begin(Key)
     const [one, two] = [randomBytes(5 * MIB), randomBytes(5 * MIB)]
-    const parts = [await send(Key, id, 1, one), await send(Key, id, 2, two)]
+    const parts = [await bucket.send(Key, id, 1, one), await bucket.send(Key, id, 2, two)]
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'in the way' }))
-    const refused = complete(Key, id, parts.slice(0, 1), { IfNoneMatch: '*' })
+    const refused = bucket.complete(Key, id, parts.slice(0, 1), { IfNoneMatch: '*' })
     await assert.rejects(refused, { name: 'PreconditionFailed' })
-    await complete(Key, id, parts)
-    assert.ok((await read(Key)).equals(Buffer.concat([one, two])))
+    await bucket.complete(Key, id, parts)
+    assert.ok((await bucket.read(Key)).equals(Buffer.concat([one, two])))
   })
 
   it('CompleteMultipartUpload_lostAnswer: after a crash behind the commit the same answer is given, with its checksums', async () => {
@@ -137,26 +104,26 @@ describe('multipart uploads under races and faults', () => {
       new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 1, Body: body, ChecksumAlgorithm: 'CRC32' }),
     )
     const parts = [{ PartNumber: 1, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 }]
-    faults.set('completeMultipartUpload', async (call) => {
+    faults.once('completeMultipartUpload', async (call) => {
       await call()
       throw new Error('the connection to the store broke')
     })
-    await assert.rejects(complete(Key, UploadId, parts), { name: 'InternalError' })
-    const again = await complete(Key, UploadId, parts)
+    await assert.rejects(bucket.complete(Key, UploadId, parts), { name: 'InternalError' })
+    const again = await bucket.complete(Key, UploadId, parts)
     const head = await s3.send(new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }))
     assert.equal(again.ETag, head.ETag)
     assert.equal(again.ChecksumCRC32, head.ChecksumCRC32)
     assert.match(again.ChecksumCRC32 ?? '', /-1$/)
-    assert.deepEqual((await complete(Key, UploadId, parts)).ETag, head.ETag)
+    assert.deepEqual((await bucket.complete(Key, UploadId, parts)).ETag, head.ETag)
   })
 
   it('AbortMultipartUpload_racing UploadPart ends with no upload and no object', async () => {
     const Key = 'aborted'
-    const id = await begin(Key)
-    await send(Key, id, 1, randomBytes(5 * MIB))
+    const id = await bucket.begin(Key)
+    await bucket.send(Key, id, 1, randomBytes(5 * MIB))
     const results = await Promise.allSettled([
-      send(Key, id, 2, randomBytes(5 * MIB)),
-      send(Key, id, 3, randomBytes(10)),
+      bucket.send(Key, id, 2, randomBytes(5 * MIB)),
+      bucket.send(Key, id, 3, randomBytes(10)),
       s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: id })),
     ])
     assert.equal(results[2]?.status, 'fulfilled')
@@ -164,45 +131,47 @@ describe('multipart uploads under races and faults', () => {
     await assert.rejects(s3.send(new ListPartsCommand({ Bucket, Key, UploadId: id })), {
       name: 'NoSuchUpload',
     })
-    await assert.rejects(read(Key), { name: 'NoSuchKey' })
+    await assert.rejects(bucket.read(Key), { name: 'NoSuchKey' })
   })
 
   it('UploadPart_twice at once: Complete takes the one that ListParts shows', async () => {
     const Key = 'twice'
-    const id = await begin(Key)
+    const id = await bucket.begin(Key)
     const bodies = [randomBytes(5 * MIB), randomBytes(5 * MIB)] as const
-    const sent = await Promise.all(bodies.map((body) => send(Key, id, 1, body)))
+    const sent = await Promise.all(bodies.map((body) => bucket.send(Key, id, 1, body)))
     const { Parts = [] } = await s3.send(new ListPartsCommand({ Bucket, Key, UploadId: id }))
     assert.equal(Parts.length, 1)
     const winner = sent.findIndex(({ ETag }) => ETag === Parts[0]?.ETag)
-    await complete(Key, id, [{ PartNumber: 1, ETag: Parts[0]?.ETag }])
-    assert.ok((await read(Key)).equals(bodies[winner] ?? Buffer.alloc(0)))
+    await bucket.complete(Key, id, [{ PartNumber: 1, ETag: Parts[0]?.ETag }])
+    assert.ok((await bucket.read(Key)).equals(bodies[winner] ?? Buffer.alloc(0)))
   })
 
   it('UploadPart_sparse numbers, and part 10000 as the last, small or large', async () => {
     for (const size of [100, 5 * MIB]) {
       const Key = `sparse-${size}`
-      const id = await begin(Key)
+      const id = await bucket.begin(Key)
       const bodies = [randomBytes(5 * MIB), randomBytes(5 * MIB), randomBytes(size)] as const
       const numbers = [7, 9999, 10_000]
-      const parts = await Promise.all(bodies.map((body, index) => send(Key, id, numbers[index] ?? 0, body)))
-      await complete(Key, id, parts)
-      assert.ok((await read(Key)).equals(Buffer.concat(bodies)))
+      const parts = await Promise.all(
+        bodies.map((body, index) => bucket.send(Key, id, numbers[index] ?? 0, body)),
+      )
+      await bucket.complete(Key, id, parts)
+      assert.ok((await bucket.read(Key)).equals(Buffer.concat(bodies)))
     }
-    await assert.rejects(send('sparse-100', 'x', 10_001, Buffer.alloc(1)), { name: 'InvalidArgument' })
-    await assert.rejects(send('sparse-100', 'x', 0, Buffer.alloc(1)), { name: 'InvalidArgument' })
+    await assert.rejects(bucket.send('sparse-100', 'x', 10_001, Buffer.alloc(1)), { name: 'InvalidArgument' })
+    await assert.rejects(bucket.send('sparse-100', 'x', 0, Buffer.alloc(1)), { name: 'InvalidArgument' })
   })
 
   it('CopyObject_overwritten source: the copy is one whole version, and a condition on the target is answered as such', async () => {
     const versions = [randomBytes(2000), randomBytes(3000)] as const
     await s3.send(new PutObjectCommand({ Bucket, Key: 'source', Body: versions[0] }))
-    faults.set('copyObject', async (call) => {
+    faults.once('copyObject', async (call) => {
       await s3.send(new PutObjectCommand({ Bucket, Key: 'source', Body: versions[1] }))
       return call()
     })
     const CopySource = `${Bucket}/source`
     await s3.send(new CopyObjectCommand({ Bucket, Key: 'copied', CopySource }))
-    assert.ok((await read('copied')).equals(versions[1]))
+    assert.ok((await bucket.read('copied')).equals(versions[1]))
     const refused = s3.send(new CopyObjectCommand({ Bucket, Key: 'copied', CopySource, IfNoneMatch: '*' }))
     await assert.rejects(refused, (error: S3ServiceException) => error.$metadata.httpStatusCode === 412)
   })
@@ -210,16 +179,16 @@ describe('multipart uploads under races and faults', () => {
 
 describe('collectGarbage', () => {
   it('removes the record of a completed upload after a day, and nothing of one that goes on', async () => {
-    const [done, open] = [await begin('collect-done'), await begin('collect-open')]
-    await complete('collect-done', done, [await send('collect-done', done, 1, randomBytes(10))])
-    const part = await send('collect-open', open, 1, randomBytes(10))
+    const [done, open] = [await bucket.begin('collect-done'), await bucket.begin('collect-open')]
+    await bucket.complete('collect-done', done, [await bucket.send('collect-done', done, 1, randomBytes(10))])
+    const part = await bucket.send('collect-open', open, 1, randomBytes(10))
     assert.ok((await state('/done')).length > 0)
     await collectGarbage(gateway.gateway)
     assert.ok((await state('/done')).length > 0)
     clock = 2 * DAY_MS
     await collectGarbage(gateway.gateway)
     assert.deepEqual(await state('/done'), [])
-    await complete('collect-open', open, [part])
+    await bucket.complete('collect-open', open, [part])
   })
 
   it('removes state without an upload once it was seen so in two runs a day apart', async () => {
@@ -239,11 +208,11 @@ describe('collectGarbage', () => {
   })
 
   it('removes nothing when a list of the store fails', async () => {
-    const id = await begin('listed')
-    const part = await send('listed', id, 1, randomBytes(10))
+    const id = await bucket.begin('listed')
+    const part = await bucket.send('listed', id, 1, randomBytes(10))
     clock += 3 * DAY_MS
-    faults.set('listMultipartUploads', () => Promise.reject(new Error('the store is away')))
+    faults.once('listMultipartUploads', () => Promise.reject(new Error('the store is away')))
     await assert.rejects(collectGarbage(gateway.gateway), /the store is away/)
-    await complete('listed', id, [part])
+    await bucket.complete('listed', id, [part])
   })
 })

@@ -3,10 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
-  CreateBucketCommand,
-  CreateMultipartUploadCommand,
   GetObjectAttributesCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -15,53 +12,26 @@ import {
   ListPartsCommand,
   PutObjectCommand,
   type S3Client,
-  S3ServiceException,
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { systemObjects } from '../../src/gateway/system-bucket.ts'
+import { fails, type SentPart, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'multipart'
 let gateway: TestGateway
 let s3: S3Client
+let bucket: TestBucket
 
 before(async () => {
   gateway = await startGateway()
   s3 = gateway.client()
-  await s3.send(new CreateBucketCommand({ Bucket }))
+  bucket = await TestBucket.create(s3, Bucket)
 })
 after(() => gateway.close())
-
-async function read(Key: string, more: object = {}): Promise<Buffer> {
-  const answer = await s3.send(new GetObjectCommand({ Bucket, Key, ...more }))
-  return Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
-}
-
-function fails(promise: Promise<unknown>, code: string, status: number): Promise<void> {
-  return assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof S3ServiceException, String(error))
-    assert.deepEqual([error.name, error.$metadata.httpStatusCode], [code, status])
-    return true
-  })
-}
-
-async function begin(Key: string, more: object = {}): Promise<string> {
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key, ...more }))
-  assert.match(UploadId ?? '', /^[A-Za-z0-9_.~-]+$/)
-  return UploadId ?? ''
-}
-
-async function send(Key: string, UploadId: string, PartNumber: number, Body: Buffer) {
-  const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }))
-  assert.match(ETag ?? '', /^"[0-9a-f]{32}"$/)
-  return { PartNumber, ETag }
-}
-
-const complete = (Key: string, UploadId: string, Parts: object[], more: object = {}) =>
-  s3.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts }, ...more }))
 
 async function leftovers(): Promise<string[]> {
   const keys: string[] = []
@@ -83,10 +53,12 @@ describe('multipart uploads through the JavaScript SDK', () => {
       const Key = name
       const bodies = sizes.map((size) => randomBytes(size))
       const whole = Buffer.concat(bodies)
-      const id = await begin(Key, { Metadata: { a: 'b' }, ContentType: 'text/m' })
+      const id = await bucket.begin(Key, { Metadata: { a: 'b' }, ContentType: 'text/m' })
       // Backwards: parts may come in any order.
-      const parts = await Promise.all(bodies.map((body, index) => send(Key, id, index + 1, body)).reverse())
-      const done = await complete(Key, id, parts.reverse())
+      const parts = await Promise.all(
+        bodies.map((body, index) => bucket.send(Key, id, index + 1, body)).reverse(),
+      )
+      const done = await bucket.complete(Key, id, parts.reverse())
       assert.match(done.ETag ?? '', /^"[0-9a-f]{32}-\d+"$/)
       const head = await s3.send(new HeadObjectCommand({ Bucket, Key }))
       assert.deepEqual(
@@ -98,11 +70,11 @@ describe('multipart uploads through the JavaScript SDK', () => {
         list.Contents?.map(({ Size, ETag }) => [Size, ETag]),
         [[whole.length, done.ETag]],
       )
-      assert.ok((await read(Key)).equals(whole))
+      assert.ok((await bucket.read(Key)).equals(whole))
       const edge = sizes[0] ?? 0
       if (whole.length > edge + 10)
         assert.ok(
-          (await read(Key, { Range: `bytes=${edge - 10}-${edge + 9}` })).equals(
+          (await bucket.read(Key, { Range: `bytes=${edge - 10}-${edge + 9}` })).equals(
             whole.subarray(edge - 10, edge + 10),
           ),
         )
@@ -111,13 +83,13 @@ describe('multipart uploads through the JavaScript SDK', () => {
   }
 
   it('UploadPart_again replaces the part, also big by small and small by big', async () => {
-    const id = await begin('again')
+    const id = await bucket.begin('again')
     const big = randomBytes(5 * MIB)
-    await send('again', id, 1, randomBytes(100))
-    const first = await send('again', id, 1, big)
-    const stale = await send('again', id, 2, randomBytes(5 * MIB))
+    await bucket.send('again', id, 1, randomBytes(100))
+    const first = await bucket.send('again', id, 1, big)
+    const stale = await bucket.send('again', id, 2, randomBytes(5 * MIB))
     const small = randomBytes(50)
-    const second = await send('again', id, 2, small)
+    const second = await bucket.send('again', id, 2, small)
     const listed = await s3.send(new ListPartsCommand({ Bucket, Key: 'again', UploadId: id }))
     assert.deepEqual(
       listed.Parts?.map(({ PartNumber, Size, ETag }) => [PartNumber, Size, ETag]),
@@ -127,33 +99,33 @@ describe('multipart uploads through the JavaScript SDK', () => {
       ],
     )
     await fails(
-      complete('again', id, [first, { PartNumber: 2, ETag: '"00000000000000000000000000000000"' }]),
+      bucket.complete('again', id, [first, { PartNumber: 2, ETag: '"00000000000000000000000000000000"' }]),
       'InvalidPart',
       400,
     )
     assert.notEqual(stale.ETag, second.ETag)
-    await complete('again', id, [first, second])
-    assert.ok((await read('again')).equals(Buffer.concat([big, small])))
+    await bucket.complete('again', id, [first, second])
+    assert.ok((await bucket.read('again')).equals(Buffer.concat([big, small])))
   })
 
   it('CompleteMultipartUpload_mistakes get S3 errors, and a repeated one the same answer', async () => {
-    const id = await begin('mistakes')
-    const one = await send('mistakes', id, 1, randomBytes(100))
-    const two = await send('mistakes', id, 2, randomBytes(100))
-    await fails(complete('mistakes', id, [two, one]), 'InvalidPartOrder', 400)
-    await fails(complete('mistakes', id, [one, two]), 'EntityTooSmall', 400)
-    await fails(complete('mistakes', id, []), 'MalformedXML', 400)
-    await fails(complete('mistakes', 'nothing', [one]), 'NoSuchUpload', 404)
-    await fails(complete('another', id, [one]), 'NoSuchUpload', 404)
-    const first = await complete('mistakes', id, [one])
-    assert.equal((await complete('mistakes', id, [one])).ETag, first.ETag)
+    const id = await bucket.begin('mistakes')
+    const one = await bucket.send('mistakes', id, 1, randomBytes(100))
+    const two = await bucket.send('mistakes', id, 2, randomBytes(100))
+    await fails(bucket.complete('mistakes', id, [two, one]), 'InvalidPartOrder', 400)
+    await fails(bucket.complete('mistakes', id, [one, two]), 'EntityTooSmall', 400)
+    await fails(bucket.complete('mistakes', id, []), 'MalformedXML', 400)
+    await fails(bucket.complete('mistakes', 'nothing', [one]), 'NoSuchUpload', 404)
+    await fails(bucket.complete('another', id, [one]), 'NoSuchUpload', 404)
+    const first = await bucket.complete('mistakes', id, [one])
+    assert.equal((await bucket.complete('mistakes', id, [one])).ETag, first.ETag)
     await fails(s3.send(new ListPartsCommand({ Bucket, Key: 'mistakes', UploadId: id })), 'NoSuchUpload', 404)
-    await fails(send('mistakes', id, 3, randomBytes(10)), 'NoSuchUpload', 404)
+    await fails(bucket.send('mistakes', id, 3, randomBytes(10)), 'NoSuchUpload', 404)
   })
 
   it('AbortMultipartUpload_forgets the upload and its parts', async () => {
-    const id = await begin('abort')
-    await send('abort', id, 1, randomBytes(5 * MIB))
+    const id = await bucket.begin('abort')
+    await bucket.send('abort', id, 1, randomBytes(5 * MIB))
     const { Uploads } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: 'abort' }))
     assert.deepEqual(
       Uploads?.map(({ Key, UploadId }) => [Key, UploadId]),
@@ -170,7 +142,7 @@ describe('multipart uploads through the JavaScript SDK', () => {
   it('UploadPartCopy_ranges, also of the key that the upload replaces', async () => {
     const source = randomBytes(6 * MIB)
     await s3.send(new PutObjectCommand({ Bucket, Key: 'self', Body: source }))
-    const id = await begin('self')
+    const id = await bucket.begin('self')
     const CopySource = `${Bucket}/self`
     const whole = await s3.send(
       new UploadPartCopyCommand({ Bucket, Key: 'self', UploadId: id, PartNumber: 1, CopySource }),
@@ -185,18 +157,18 @@ describe('multipart uploads through the JavaScript SDK', () => {
         CopySourceRange: 'bytes=65530-65549',
       }),
     )
-    await complete('self', id, [
+    await bucket.complete('self', id, [
       { PartNumber: 1, ETag: whole.CopyPartResult?.ETag },
       { PartNumber: 2, ETag: range.CopyPartResult?.ETag },
     ])
-    assert.ok((await read('self')).equals(Buffer.concat([source, source.subarray(65530, 65550)])))
+    assert.ok((await bucket.read('self')).equals(Buffer.concat([source, source.subarray(65530, 65550)])))
   })
 
   it('lib-storage Upload_defaults, partNumber reads, attributes and a copy of it', async () => {
     const body = randomBytes(12 * MIB + 3)
     const done = await new Upload({ client: s3, params: { Bucket, Key: 'upload', Body: body } }).done()
     assert.ok(done.ETag)
-    assert.ok((await read('upload')).equals(body))
+    assert.ok((await bucket.read('upload')).equals(body))
     const part = await s3.send(new GetObjectCommand({ Bucket, Key: 'upload', PartNumber: 2 }))
     assert.deepEqual(
       [part.PartsCount, part.ContentLength, part.ContentRange],
@@ -205,7 +177,7 @@ describe('multipart uploads through the JavaScript SDK', () => {
     assert.ok(
       Buffer.from((await part.Body?.transformToByteArray()) ?? []).equals(body.subarray(5 * MIB, 10 * MIB)),
     )
-    await fails(read('upload', { PartNumber: 4 }), 'InvalidPartNumber', 416)
+    await fails(bucket.read('upload', { PartNumber: 4 }), 'InvalidPartNumber', 416)
     const attributes = await s3.send(
       new GetObjectAttributesCommand({
         Bucket,
@@ -215,13 +187,13 @@ describe('multipart uploads through the JavaScript SDK', () => {
     )
     assert.deepEqual([attributes.ObjectSize, attributes.ObjectParts?.TotalPartsCount], [body.length, 3])
     await s3.send(new CopyObjectCommand({ Bucket, Key: 'upload-copy', CopySource: `${Bucket}/upload` }))
-    assert.ok((await read('upload-copy')).equals(body))
+    assert.ok((await bucket.read('upload-copy')).equals(body))
   })
 
   it('CompleteMultipartUpload_fullObject checksum is that of the whole', async () => {
     const bodies = [randomBytes(5 * MIB), randomBytes(777)]
-    const id = await begin('full', { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' })
-    const parts: object[] = []
+    const id = await bucket.begin('full', { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' })
+    const parts: SentPart[] = []
     for (const [index, Body] of bodies.entries()) {
       const { ETag, ChecksumCRC32 } = await s3.send(
         new UploadPartCommand({ Bucket, Key: 'full', UploadId: id, PartNumber: index + 1, Body }),
@@ -229,14 +201,14 @@ describe('multipart uploads through the JavaScript SDK', () => {
       parts.push({ PartNumber: index + 1, ETag, ChecksumCRC32 })
     }
     await fails(
-      complete('full', id, parts, { ChecksumCRC32: 'AAAAAA==', ChecksumType: 'FULL_OBJECT' }),
+      bucket.complete('full', id, parts, { ChecksumCRC32: 'AAAAAA==', ChecksumType: 'FULL_OBJECT' }),
       'BadDigest',
       400,
     )
     const put = await s3.send(
       new PutObjectCommand({ Bucket, Key: 'full-single', Body: Buffer.concat(bodies) }),
     )
-    const done = await complete('full', id, parts, {
+    const done = await bucket.complete('full', id, parts, {
       ChecksumCRC32: put.ChecksumCRC32,
       ChecksumType: 'FULL_OBJECT',
     })
@@ -244,7 +216,7 @@ describe('multipart uploads through the JavaScript SDK', () => {
     assert.equal(done.ChecksumType, 'FULL_OBJECT')
     assert.equal(
       createHash('sha256')
-        .update(await read('full'))
+        .update(await bucket.read('full'))
         .digest('hex'),
       createHash('sha256').update(Buffer.concat(bodies)).digest('hex'),
     )

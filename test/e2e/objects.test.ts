@@ -19,34 +19,22 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
-  S3ServiceException,
+  type S3ServiceException,
 } from '@aws-sdk/client-s3'
+import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 let gateway: TestGateway
 let s3: S3Client
+let bucket: TestBucket
 const Bucket = 'objects'
 
 before(async () => {
   gateway = await startGateway()
   s3 = gateway.client()
-  await s3.send(new CreateBucketCommand({ Bucket }))
+  bucket = await TestBucket.create(s3, Bucket)
 })
 after(() => gateway.close())
-
-async function read(Key: string, more: object = {}): Promise<Buffer> {
-  const answer = await s3.send(new GetObjectCommand({ Bucket, Key, ...more }))
-  return Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
-}
-
-function fails(promise: Promise<unknown>, code: string, status: number): Promise<void> {
-  return assert.rejects(promise, (error: unknown) => {
-    assert.ok(error instanceof S3ServiceException, String(error))
-    assert.equal(error.name, code)
-    assert.equal(error.$metadata.httpStatusCode, status)
-    return true
-  })
-}
 
 describe('objects through the JavaScript SDK', () => {
   for (const size of [0, 1, 4096, 65535, 65536, 65537, 131072, 1024 * 1024, 1024 * 1024 + 1, 3_000_001]) {
@@ -95,7 +83,7 @@ describe('objects through the JavaScript SDK', () => {
         ContentLength: body.length,
       }),
     )
-    assert.ok((await read('stream')).equals(body))
+    assert.ok((await bucket.read('stream')).equals(body))
   })
 
   for (const ChecksumAlgorithm of ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const) {
@@ -136,25 +124,29 @@ describe('objects through the JavaScript SDK', () => {
         Range,
       )
     }
-    await fails(read('range', { Range: 'bytes=400000-' }), 'InvalidRange', 416)
-    assert.equal((await read('range', { Range: 'bytes=junk' })).length, 400_000)
-    assert.equal((await read('range', { Range: 'bytes=0-1,5-6' })).length, 400_000)
+    await fails(bucket.read('range', { Range: 'bytes=400000-' }), 'InvalidRange', 416)
+    assert.equal((await bucket.read('range', { Range: 'bytes=junk' })).length, 400_000)
+    assert.equal((await bucket.read('range', { Range: 'bytes=0-1,5-6' })).length, 400_000)
   })
 
   it('GetObject_conditions follow RFC 9110', async () => {
     const { ETag } = await s3.send(new PutObjectCommand({ Bucket, Key: 'cond', Body: 'x' }))
-    assert.equal((await read('cond', { IfMatch: ETag })).length, 1)
-    assert.equal((await read('cond', { IfMatch: ETag?.replaceAll('"', '') })).length, 1)
-    await fails(read('cond', { IfMatch: '"00000000000000000000000000000000-0"' }), 'PreconditionFailed', 412)
+    assert.equal((await bucket.read('cond', { IfMatch: ETag })).length, 1)
+    assert.equal((await bucket.read('cond', { IfMatch: ETag?.replaceAll('"', '') })).length, 1)
+    await fails(
+      bucket.read('cond', { IfMatch: '"00000000000000000000000000000000-0"' }),
+      'PreconditionFailed',
+      412,
+    )
     await assert.rejects(
-      read('cond', { IfNoneMatch: ETag }),
+      bucket.read('cond', { IfNoneMatch: ETag }),
       (error: S3ServiceException) => error.$metadata.httpStatusCode === 304,
     )
     await assert.rejects(
-      read('cond', { IfModifiedSince: new Date(Date.now() + 60_000) }),
+      bucket.read('cond', { IfModifiedSince: new Date(Date.now() + 60_000) }),
       (error: S3ServiceException) => error.$metadata.httpStatusCode === 304,
     )
-    await fails(read('cond', { IfUnmodifiedSince: new Date(0) }), 'PreconditionFailed', 412)
+    await fails(bucket.read('cond', { IfUnmodifiedSince: new Date(0) }), 'PreconditionFailed', 412)
   })
 
   it('PutObject_conditions are atomic: one winner of many', async () => {
@@ -185,7 +177,7 @@ describe('objects through the JavaScript SDK', () => {
       'BadDigest',
       400,
     )
-    await fails(read('bad'), 'NoSuchKey', 404)
+    await fails(bucket.read('bad'), 'NoSuchKey', 404)
   })
 
   it('CopyObject_directives copy or replace metadata, also onto itself', async () => {
@@ -203,7 +195,7 @@ describe('objects through the JavaScript SDK', () => {
     await s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource }))
     const copy = await s3.send(new HeadObjectCommand({ Bucket, Key: 'copy' }))
     assert.deepEqual([copy.Metadata, copy.ContentType, copy.ContentLength], [{ a: '1' }, 'text/a', 200_000])
-    assert.ok((await read('copy')).equals(body))
+    assert.ok((await bucket.read('copy')).equals(body))
     await fails(
       s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/copy` })),
       'InvalidRequest',
@@ -219,7 +211,7 @@ describe('objects through the JavaScript SDK', () => {
       }),
     )
     assert.deepEqual((await s3.send(new HeadObjectCommand({ Bucket, Key: 'copy' }))).Metadata, { b: '2' })
-    assert.ok((await read('copy')).equals(body))
+    assert.ok((await bucket.read('copy')).equals(body))
     await fails(
       s3.send(new CopyObjectCommand({ Bucket, Key: 'copy2', CopySource, CopySourceIfMatch: '"x"' })),
       'PreconditionFailed',
@@ -251,7 +243,7 @@ describe('objects through the JavaScript SDK', () => {
       'x'.repeat(1024),
     ]
     for (const name of names) await s3.send(new PutObjectCommand({ Bucket, Key: name, Body: name }))
-    for (const name of names) assert.equal((await read(name)).toString(), name)
+    for (const name of names) assert.equal((await bucket.read(name)).toString(), name)
     const list = await s3.send(new ListObjectsV2Command({ Bucket, EncodingType: 'url' }))
     const listed = new Set(
       list.Contents?.map((object) => decodeURIComponent((object.Key ?? '').replaceAll('+', '%20'))),
@@ -264,7 +256,7 @@ describe('objects through the JavaScript SDK', () => {
       }),
     )
     assert.equal(Deleted?.length, names.length + 1)
-    for (const name of names) await fails(read(name), 'NoSuchKey', 404)
+    for (const name of names) await fails(bucket.read(name), 'NoSuchKey', 404)
     await fails(
       s3.send(new PutObjectCommand({ Bucket, Key: 'x'.repeat(1025), Body: '' })),
       'KeyTooLongError',
@@ -305,8 +297,8 @@ describe('objects through the JavaScript SDK', () => {
 
   it('buckets: the system bucket is not there for clients', async () => {
     const { Buckets } = await s3.send(new ListBucketsCommand({}))
-    assert.ok(Buckets?.some((bucket) => bucket.Name === Bucket))
-    assert.ok(!Buckets?.some((bucket) => bucket.Name === 'sealgate-system'))
+    assert.ok(Buckets?.some(({ Name }) => Name === Bucket))
+    assert.ok(!Buckets?.some(({ Name }) => Name === 'sealgate-system'))
     await fails(s3.send(new ListObjectsV2Command({ Bucket: 'sealgate-system' })), 'NoSuchBucket', 404)
     await fails(s3.send(new CreateBucketCommand({ Bucket: 'sealgate-system' })), 'BucketAlreadyExists', 409)
     await fails(s3.send(new CreateBucketCommand({ Bucket })), 'BucketAlreadyOwnedByYou', 409)
