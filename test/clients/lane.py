@@ -1,5 +1,4 @@
 """Steps of the clients lane; see `run` beside this file."""
-import filecmp
 import hashlib
 import os
 import shutil
@@ -131,10 +130,8 @@ def main() -> int:
         aws("aws old", "/usr/bin/aws", "aws-old", work, source, want, endpoint, env, s3)
         aws("aws new", ROOT / ".lanes/venv/bin/aws", "aws-new", work, source, want, endpoint, env, s3)
         step("boto3", "LIST, HEAD, GET of all keys", lambda: sizes(s3, "aws-new", want))
-        boto(work, source, s3)
-        s3.create_bucket(Bucket="javascript")
-        step("js sdk", "put, get, Upload, stream",
-             lambda: call(NODE, HERE / "javascript.ts", source / "large/0.bin", env=env))
+        boto(work, source, want, s3)
+        javascript(work, source, want, env, s3)
         stop_gateway(child)
         plaintext(source, data)
     except Exception as error:
@@ -218,15 +215,26 @@ def sizes(s3, bucket, want) -> None:
                 raise RuntimeError(f"{key}: HEAD {head}, GET {header}, body {length}, want {want[key]}")
 
 
-def boto(work, source, s3) -> None:
+def boto(work, source, want, s3) -> None:
     large = source / "large/0.bin"
-    step("boto3", "create_bucket", lambda: s3.create_bucket(Bucket="boto"))
-    step("boto3", "upload_file", lambda: s3.upload_file(str(large), "boto", "large"))
+    out = work / "boto"
 
-    def download():
-        s3.download_file("boto", "large", str(work / "down"))
-        if not filecmp.cmp(large, work / "down", shallow=False):
-            raise RuntimeError("download differs")
+    def each(action):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(action, want))
+
+    def fetch(key):
+        (out / key).parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file("boto", key, str(out / key))
+
+    def back():
+        each(fetch)
+        must_equal(want, out)
+
+    step("boto3", "create_bucket", lambda: s3.create_bucket(Bucket="boto"))
+    step("boto3", "upload_file of all", lambda: each(lambda key: s3.upload_file(str(source / key), "boto", key)))
+    step("boto3", "download_file, compare", back)
+    shutil.rmtree(out, ignore_errors=True)
 
     def ranges():
         size = large.stat().st_size
@@ -234,7 +242,7 @@ def boto(work, source, s3) -> None:
             for first, last in ((0, 0), (65535, 65536), (1, 200_000), (size // 2, size // 2 + 99_999), (size - 70_000, size - 1)):
                 first, last = max(0, first), min(last, size - 1)
                 file.seek(first)
-                if s3.get_object(Bucket="boto", Key="large", Range=f"bytes={first}-{last}")["Body"].read() != file.read(last - first + 1):
+                if s3.get_object(Bucket="boto", Key="large/0.bin", Range=f"bytes={first}-{last}")["Body"].read() != file.read(last - first + 1):
                     raise RuntimeError(f"range {first}-{last} differs")
 
     def put():
@@ -244,9 +252,23 @@ def boto(work, source, s3) -> None:
             if got["Body"].read() != body or got["Metadata"] != {"k": "v"}:
                 raise RuntimeError(f"{len(body)} bytes differ")
 
-    step("boto3", "download_file", download)
     step("boto3", "ranged get", ranges)
     step("boto3", "put_object, get_object", put)
+
+
+def javascript(work, source, want, env, s3) -> None:
+    out = work / "javascript"
+    tool = [NODE, HERE / "javascript.ts"]
+    s3.create_bucket(Bucket="javascript")
+    step("js sdk", "buffers and streams", lambda: call(*tool, "bodies", source / "large/0.bin", env=env))
+    step("js sdk", "Upload of all", lambda: call(*tool, "up", source, env=env))
+
+    def back():
+        call(*tool, "down", out, env=env)
+        must_equal(want, out)
+
+    step("js sdk", "get all, compare", back)
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def plaintext(source, data) -> None:
