@@ -1,18 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { SealgateError } from '../errors.ts'
 import { requireLength } from './bytes.ts'
-import {
-  FOOTER_MAGIC,
-  SALT_SIZE,
-  SEALED_SEGMENT_SIZE,
-  SEGMENT_SIZE,
-  TAG_SIZE,
-  TRAILER_SIZE,
-} from './constants.ts'
+import { FOOTER_MAGIC, SALT_SIZE, SEGMENT_SIZE, TAG_SIZE, TRAILER_SIZE } from './constants.ts'
 import { encodeFooter, type FooterChecksums, type FooterPart, footerAad } from './footer.ts'
 import type { ObjectKey } from './object-key.ts'
 import { sealRecord } from './record.ts'
-import { sealSegmentInto, segmentNonce } from './segment.ts'
+import { sealSegment, segmentNonce } from './segment.ts'
 import { segmentCount, segmentsSize, storedSize } from './size.ts'
 
 /**
@@ -93,10 +86,11 @@ export function sealFooter(o: {
 }
 
 const NOTHING = Buffer.alloc(0)
-/** Segments sealed per yield when the body comes in large chunks: 256 KiB. */
-const BATCH = 4
 
-/** Segments in batches; `finish` is called when the body has ended, and its bytes follow the last segment. */
+/**
+ * Ciphertexts and tags by turns, as the cipher made them: nothing is copied, and no buffer is used again. `finish` is called
+ * when the body has ended, and its bytes follow the last segment.
+ */
 async function* sealSegments(
   key: Buffer,
   size: number,
@@ -116,10 +110,8 @@ async function* sealSegments(
       let at = 0
       while (at < chunk.length) {
         if (filled === 0 && index < last && chunk.length - at >= SEGMENT_SIZE) {
-          const count = Math.min(BATCH, last - index, Math.floor((chunk.length - at) / SEGMENT_SIZE))
-          yield sealWhole(key, chunk.subarray(at, at + count * SEGMENT_SIZE), index)
-          index += count
-          at += count * SEGMENT_SIZE
+          yield* sealSegment(key, chunk.subarray(at, at + SEGMENT_SIZE), segmentNonce(index++, false))
+          at += SEGMENT_SIZE
           continue
         }
         const taken = Math.min(pending.length - filled, chunk.length - at)
@@ -127,33 +119,18 @@ async function* sealSegments(
         filled += taken
         at += taken
         if (filled === SEGMENT_SIZE && index < last) {
-          yield sealWhole(key, pending, index)
-          index++
+          yield* sealSegment(key, pending, segmentNonce(index++, false))
           filled = 0
         }
       }
     }
     if (received !== size) throw incomplete()
     const end = finish()
-    const out = Buffer.allocUnsafeSlow(filled + TAG_SIZE + end.length)
-    const at = sealSegmentInto(out, 0, key, pending.subarray(0, filled), segmentNonce(last, true))
-    out.set(end, at)
-    yield out
+    const [ciphertext, tag] = sealSegment(key, pending.subarray(0, filled), segmentNonce(last, true))
+    yield Buffer.concat([ciphertext, tag, end])
   } finally {
     pending.fill(0)
   }
-}
-
-/** Seals whole segments that are not the part's last. */
-function sealWhole(key: Buffer, plain: Uint8Array, firstIndex: number): Buffer {
-  const count = plain.length / SEGMENT_SIZE
-  const out = Buffer.allocUnsafeSlow(count * SEALED_SEGMENT_SIZE)
-  let offset = 0
-  for (let n = 0; n < count; n++) {
-    const segment = plain.subarray(n * SEGMENT_SIZE, (n + 1) * SEGMENT_SIZE)
-    offset = sealSegmentInto(out, offset, key, segment, segmentNonce(firstIndex + n, false))
-  }
-  return out
 }
 
 function incomplete(): SealgateError {

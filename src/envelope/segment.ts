@@ -11,19 +11,16 @@ export function segmentNonce(index: number, last: boolean): Buffer {
   return nonce
 }
 
-/** Seals one segment into `out` at `offset`; returns the offset behind its tag. */
-export function sealSegmentInto(
-  out: Buffer,
-  offset: number,
+/** One segment sealed: its ciphertext, as long as the plaintext, and its tag, which follows it. */
+export function sealSegment(
   key: Buffer,
   plain: Uint8Array,
   nonce: Buffer,
-): number {
+): [ciphertext: Buffer, tag: Buffer] {
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_SIZE })
-  out.set(cipher.update(plain), offset)
+  const ciphertext = cipher.update(plain)
   cipher.final()
-  out.set(cipher.getAuthTag(), offset + plain.length)
-  return offset + plain.length + TAG_SIZE
+  return [ciphertext, cipher.getAuthTag()]
 }
 
 /** The plaintext of one sealed segment, or null if its tag does not fit. */

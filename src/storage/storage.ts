@@ -22,7 +22,7 @@ export interface Storage {
   deleteBucket(bucket: string): Promise<void>
 
   /**
-   * Stores exactly `size` bytes. Nothing is visible, and nothing stays behind, unless `body` ends normally after
+   * Stores exactly `size` bytes, whose chunks are the store's to keep: `body` does not use a buffer again. Nothing is visible, and nothing stays behind, unless `body` ends normally after
    * exactly `size` bytes: an error thrown by the body, or a body too short or too long, aborts the write (the body's
    * own error is rethrown as it is). Once the promise resolves the object survives a crash of the machine.
    * The condition is enforced atomically with the commit, across processes: PreconditionFailed; If-Match on an absent

@@ -55,7 +55,7 @@ export class Blobs {
   async write(size: number, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<NewBlob | null> {
     const id = await this.#nextId()
     const writer = size <= INLINE_BYTES ? null : await FileWriter.create(this.#path(id))
-    const pending: Buffer[] = []
+    const pending: Uint8Array[] = []
     let received = 0
     try {
       for await (const chunk of body) {
@@ -63,7 +63,7 @@ export class Blobs {
         received += chunk.length
         if (received > size)
           throw new SealgateError('IncompleteBody', 'The body is longer than it was said to be.')
-        if (writer === null) pending.push(Buffer.from(chunk))
+        if (writer === null) pending.push(chunk)
         else await writer.write(chunk)
       }
       if (received !== size) throw new SealgateError('IncompleteBody')
@@ -239,7 +239,7 @@ export class Blobs {
 /** Gathers small chunks into large writes; one write is under way at a time, which is the back-pressure. */
 class FileWriter {
   readonly #file: FileHandle
-  #pending: Buffer[] = []
+  #pending: Uint8Array[] = []
   #bytes = 0
 
   private constructor(file: FileHandle) {
@@ -251,11 +251,9 @@ class FileWriter {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    this.#pending.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    this.#pending.push(chunk)
     this.#bytes += chunk.length
     if (this.#bytes >= WRITE_BYTES) await this.#flush()
-    // A chunk may be the source's own buffer, used again after this: what stays pending is copied.
-    else this.#pending[this.#pending.length - 1] = Buffer.from(chunk)
   }
 
   async finish(parent: string): Promise<void> {
