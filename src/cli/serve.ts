@@ -7,11 +7,13 @@ import { lockDirectory } from '../storage/filesystem/directory-lock.ts'
 import { createLog } from '../telemetry/log.ts'
 import { banner } from './banner.ts'
 import { loadOrMakeCredentials, makeDataDirectory } from './credentials.ts'
+import { boundYoungGeneration } from './young-generation.ts'
 
 /** How workers get what the primary found out; the secret stays inside the family of processes. */
 const WORKER_CREDENTIALS = 'SEALGATE_WORKER_CREDENTIALS'
 
 export async function serve(file: string | undefined): Promise<void> {
+  boundYoungGeneration()
   const { [WORKER_CREDENTIALS]: inherited, ...environment } = process.env
   const config = loadConfig(file, environment)
   const log = createLog(config.logLevel)
