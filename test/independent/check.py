@@ -1,0 +1,79 @@
+"""Opens the stored vectors and what `write.ts` left, and makes sure that nothing altered opens. See `run`."""
+import base64
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import sealgate_open
+from sealgate_open import Refused, open_object
+
+HERE = Path(__file__).resolve().parent
+counts = {"passed": 0, "failed": 0}
+
+
+def check(name: str, holds: bool) -> None:
+    counts["passed" if holds else "failed"] += 1
+    if not holds:
+        print(f"FAILED {name}")
+
+
+def bytes_of(size: int, seed: str) -> bytes:
+    """As test/envelope/helpers.ts makes them."""
+    out, n = b"", 0
+    while len(out) < size:
+        out += hashlib.sha256(f"{seed}{n}".encode()).digest()
+        n += 1
+    return out[:size]
+
+
+def refuses(keyring, bucket, key, attributes, stored) -> bool:
+    try:
+        open_object(keyring, bucket, key, attributes, stored)
+        return False
+    except Refused:
+        return True
+
+
+def vectors() -> None:
+    with open(HERE.parent / "vectors/objects.json") as file:
+        data = json.load(file)
+    keyring = data["keyring"]
+    for vector in data["opens"]:
+        stored = base64.b64decode(vector["object"])
+        plain, _ = open_object(keyring, vector["bucket"], vector["key"], vector["attributes"], stored)
+        check(vector["name"], plain == bytes_of(vector["size"], vector["seed"]))
+    for vector in data["refused"]:
+        stored = base64.b64decode(vector["object"])
+        check("refuse " + vector["name"],
+              refuses(keyring, vector["bucket"], vector["key"], vector["attributes"], stored))
+
+
+def live(directory: Path) -> None:
+    keyring = json.loads((directory / "keyring.json").read_text())
+    for entry in json.loads((directory / "manifest.json").read_text()):
+        bucket, key, base = entry["bucket"], entry["key"], directory / entry["name"]
+        attributes = json.loads(base.with_suffix(".json").read_text())
+        stored, plain = base.with_suffix(".stored").read_bytes(), base.with_suffix(".plain").read_bytes()
+        opened, footer = open_object(keyring, bucket, key, attributes, stored)
+        check(f"{key}: plaintext", opened == plain)
+        check(f"{key}: a checksum", key == "encoded" or key.startswith("copy") or bool(footer.checksums))
+        for bit in random.Random(key).sample(range(len(stored) * 8), 5):
+            altered = bytearray(stored)
+            altered[bit // 8] ^= 1 << bit % 8
+            check(f"{key}: bit {bit}", refuses(keyring, bucket, key, attributes, bytes(altered)))
+        check(f"{key}: another key", refuses(keyring, bucket, key + "x", attributes, stored))
+        changed = {**attributes, "metadata": {**attributes["metadata"], "added": "1"}}
+        check(f"{key}: added metadata", refuses(keyring, bucket, key, changed, stored))
+        command = [sys.executable, sealgate_open.__file__, directory / "keyring.json", bucket, key,
+                   base.with_suffix(".json"), base.with_suffix(".stored")]
+        done = subprocess.run(command, capture_output=True, check=False)
+        check(f"{key}: the program", done.returncode == 0 and done.stdout == plain)
+
+
+vectors()
+live(Path(sys.argv[1]))
+print(f"{counts['passed']} passed, {counts['failed']} failed")
+sys.exit(1 if counts["failed"] else 0)
