@@ -277,9 +277,9 @@ class FilesystemStorage implements Storage {
 
   async #commit<T>(blob: NewBlob | null, run: () => T): Promise<T> {
     try {
-      return await this.#index.write(() => {
-        return run()
-      })
+      const result = await this.#index.write(run)
+      this.#blobs.recorded(blob)
+      return result
     } catch (error) {
       await this.#blobs.discard(blob)
       throw error

@@ -15,9 +15,17 @@ const FANOUT = 256
 /** Bytes that are on the disk, but belong to nothing until a transaction records them. */
 export interface NewBlob {
   readonly id: number
-  readonly lease: number
+  readonly lease: Lease
   readonly size: number
   readonly inline: Buffer | null
+}
+
+/** Ids that this process may use, and how many of them are neither recorded nor given up. */
+interface Lease {
+  readonly lo: number
+  readonly hi: number
+  next: number
+  open: number
 }
 
 /**
@@ -29,7 +37,7 @@ export class Blobs {
   readonly #index: IndexDatabase
   readonly #instance: string
   readonly #lock: { release(): void }
-  #lease = { lo: 0, next: 0, hi: -1 }
+  #lease: Lease = { lo: 0, hi: -1, next: 0, open: 0 }
   #leasing: Promise<void> | undefined
   #garbage: number[] = []
   #sweep: NodeJS.Timeout | undefined
@@ -53,11 +61,12 @@ export class Blobs {
 
   /** Takes a body of exactly `size` bytes; throws what the body throws, and leaves nothing behind then. */
   async write(size: number, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<NewBlob | null> {
-    const id = await this.#nextId()
-    const writer = size <= INLINE_BYTES ? null : await FileWriter.create(this.#path(id))
+    const { id, lease } = await this.#nextId()
     const pending: Uint8Array[] = []
+    let writer: FileWriter | null = null
     let received = 0
     try {
+      if (size > INLINE_BYTES) writer = await FileWriter.create(this.#path(id))
       for await (const chunk of body) {
         signal?.throwIfAborted()
         received += chunk.length
@@ -70,18 +79,19 @@ export class Blobs {
       await writer?.finish(join(this.#directory, 'blobs', hex(id % FANOUT)))
     } catch (error) {
       await writer?.discard(this.#path(id))
-      throw error
+      this.#settle(lease)
+      throw noSpace(error) ?? error
     }
-    return size === 0
-      ? null
-      : { id, lease: this.#leaseOf(id), size, inline: writer === null ? Buffer.concat(pending) : null }
+    if (size > 0) return { id, lease, size, inline: writer === null ? Buffer.concat(pending) : null }
+    this.#settle(lease)
+    return null
   }
 
   /** Inside a transaction: the blob now exists, with one reference. */
   record(blob: NewBlob): void {
     const lease = this.#index.get(
       'SELECT 1 FROM lease WHERE lo = ? AND instance = ?',
-      blob.lease,
+      blob.lease.lo,
       this.#instance,
     )
     if (lease === undefined)
@@ -112,9 +122,16 @@ export class Blobs {
     if (blob.file === 1) this.collect([id])
   }
 
+  /** The transaction that records the blob is durable. */
+  recorded(blob: NewBlob | null): void {
+    if (blob !== null) this.#settle(blob.lease)
+  }
+
   /** Removes a file that was written and then not recorded. */
   async discard(blob: NewBlob | null): Promise<void> {
-    if (blob !== null && blob.inline === null) await unlink(this.#path(blob.id)).catch(ignoreAbsent)
+    if (blob === null) return
+    if (blob.inline === null) await unlink(this.#path(blob.id)).catch(ignoreAbsent)
+    this.#settle(blob.lease)
   }
 
   inline(id: number): Buffer | null | undefined {
@@ -160,20 +177,26 @@ export class Blobs {
     })
   }
 
-  async #nextId(): Promise<number> {
+  async #nextId(): Promise<{ id: number; lease: Lease }> {
     while (this.#lease.next > this.#lease.hi) {
       this.#leasing ??= this.#takeLease()
       await this.#leasing
     }
-    return this.#lease.next++
+    this.#lease.open += 1
+    return { id: this.#lease.next++, lease: this.#lease }
   }
 
-  #leaseOf(id: number): number {
-    return this.#leases.find(({ lo, hi }) => id >= lo && id <= hi)?.lo ?? -1
+  /** A lease whose every id is used and settled is given back, so that recovery looks at what was under way and no more. */
+  #settle(lease: Lease): void {
+    lease.open -= 1
+    if (lease.open > 0 || lease.next <= lease.hi) return
+    this.#index
+      .write(() =>
+        this.#index.run('DELETE FROM lease WHERE lo = ? AND instance = ?', lease.lo, this.#instance),
+      )
+      // It stays in the table, and recovery will look at it.
+      .catch(() => undefined)
   }
-
-  /** A lease is kept until the process ends: giving it back early would need a count of what is under way. */
-  readonly #leases: { lo: number; hi: number }[] = []
 
   async #takeLease(): Promise<void> {
     try {
@@ -184,9 +207,8 @@ export class Blobs {
         const hi = lo + LEASE_IDS - 1
         this.#index.run("UPDATE meta SET value = ? WHERE name = 'next_blob'", String(hi + 1))
         this.#index.run('INSERT INTO lease VALUES (?, ?, ?)', lo, hi, this.#instance)
-        return { lo, next: lo, hi }
+        return { lo, next: lo, hi, open: 0 }
       })
-      this.#leases.unshift({ lo: this.#lease.lo, hi: this.#lease.hi })
     } finally {
       this.#leasing = undefined
     }
@@ -288,6 +310,13 @@ class FileWriter {
 
 function hex(index: number): string {
   return index.toString(16).padStart(2, '0')
+}
+
+/** A full disk is no fault of the request, and may be mended while clients try again. */
+function noSpace(error: unknown): SealgateError | null {
+  const code = (error as NodeJS.ErrnoException | null)?.code
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
+  return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
 }
 
 function ignoreAbsent(error: NodeJS.ErrnoException): void {

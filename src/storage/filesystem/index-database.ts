@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { SealgateError } from '../../errors.ts'
 
 /** The version of the index; another one is refused at open. */
 const VERSION = '1'
@@ -106,15 +107,15 @@ export class IndexDatabase {
     }
     const batch = this.#waiting
     this.#waiting = []
-    const results = batch.map((write) => this.#attempt(write))
     try {
+      const results = batch.map((write) => this.#attempt(write))
       this.#database.exec('COMMIT')
+      for (const settle of results) settle()
     } catch (error) {
+      // A full or broken disk can end the transaction by itself, in any of its writes.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      for (const { reject } of batch) reject(error)
-      return
+      for (const { reject } of batch) reject(readable(error))
     }
-    for (const settle of results) settle()
   }
 
   /** Runs one write in its savepoint and returns what to tell its caller once the whole is durable. */
@@ -125,8 +126,9 @@ export class IndexDatabase {
       this.#database.exec('RELEASE w')
       return () => resolve(value as never)
     } catch (error) {
+      if (!this.#database.isTransaction) throw error
       this.#database.exec('ROLLBACK TO w; RELEASE w')
-      return () => reject(error)
+      return () => reject(readable(error))
     }
   }
 
@@ -144,6 +146,13 @@ export class IndexDatabase {
     }
     return statement
   }
+}
+
+/** SQLITE_FULL is said to clients, everything else is for the log. */
+function readable(error: unknown): unknown {
+  const code = (error as { errcode?: number } | null)?.errcode ?? 0
+  if ((code & 0xff) !== 13) return error
+  return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
 }
 
 /** SQLITE_BUSY and its extended codes. */
