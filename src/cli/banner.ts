@@ -23,7 +23,7 @@ export function banner(
   (${found.madeNow ? 'made now; kept' : 'kept'} in ${join(config.dataDir, 'credentials.json')}; the keyring is ${keyringPath(config)}: back it up, without it nothing can be read)
 
 Try it:
-  aws-cli:  ${keys} AWS_REGION=${region} aws --endpoint-url ${endpoint} s3 mb s3://demo
+  aws-cli:  ${keys} AWS_DEFAULT_REGION=${region} aws --endpoint-url ${endpoint} s3 mb s3://demo
   rclone:   ${keys} rclone lsd :s3: --s3-env-auth --s3-provider Other --s3-endpoint ${endpoint} --s3-region ${region} --s3-server-side-encryption aws:kms
   restic:   ${keys} restic -r s3:${endpoint}/backups init`
 }

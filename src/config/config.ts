@@ -45,6 +45,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** The bucket rules, as YAML or JSON: the one field that is no single value. */
+const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
+
 type Value = string | number | readonly string[] | null
 
 /** Reads file and environment. Throws ConfigError. */
@@ -55,14 +58,14 @@ export function loadConfig(
   const mistakes: string[] = []
   const values = new Map<string, Value>(Object.entries(FIELDS).map(([name, field]) => [name, field.default]))
   const rules = file === undefined ? [] : readFile(file, values, mistakes)
-  readEnvironment(environment, values, mistakes)
+  const rulesOfVariable = readEnvironment(environment, values, mistakes)
   if ((values.get('accessKeyId') === null) !== (values.get('secretAccessKey') === null)) {
     mistakes.push(
       'accessKeyId, secretAccessKey: set both (SEALGATE_ACCESS_KEY_ID and SEALGATE_SECRET_ACCESS_KEY) or neither',
     )
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes)
-  return build(values, rules)
+  return build(values, rulesOfVariable ?? rules)
 }
 
 function readFile(file: string, values: Map<string, Value>, mistakes: string[]): readonly BucketRule[] {
@@ -130,16 +133,21 @@ function readEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
   values: Map<string, Value>,
   mistakes: string[],
-): void {
+): readonly BucketRule[] | null {
+  let rules: readonly BucketRule[] | null = null
   const byVariable = new Map<string, FieldName>(
     Object.entries(FIELDS).map(([name, field]) => [field.env, name as FieldName]),
   )
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('SEALGATE_') || variable === 'SEALGATE_CONFIG' || text === undefined) continue
+    if (variable === BUCKETS_VARIABLE) {
+      rules = readRules(parseDocument(text).contents, () => `environment: ${BUCKETS_VARIABLE}`, mistakes)
+      continue
+    }
     const name = byVariable.get(variable)
     if (name === undefined) {
       mistakes.push(
-        `environment: ${variable}: no such variable${didYouMean(variable, [...byVariable.keys()])}`,
+        `environment: ${variable}: no such variable${didYouMean(variable, [...byVariable.keys(), BUCKETS_VARIABLE])}`,
       )
       continue
     }
@@ -152,6 +160,7 @@ function readEnvironment(
           : text
     check(name, raw, `environment: ${variable}`, values, mistakes)
   }
+  return rules
 }
 
 /** The value itself is named in a mistake only where it is not a secret. */

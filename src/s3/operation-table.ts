@@ -95,6 +95,9 @@ const TABLE: readonly Row[] = [
   { name: 'DeleteObject', method: 'DELETE', on: 'object', run: object.DeleteObject },
 ]
 
+/** The names of all operations, as the S3 API reference spells them. */
+export const OPERATIONS: readonly string[] = TABLE.map(({ name }) => name)
+
 /**
  * Sub-resources of the S3 API that are not here. Without this list `GET /bucket/key?tagging` would answer the object
  * itself. The value is the name as it stands in the operation's (`GetObjectTagging`).

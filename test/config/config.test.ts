@@ -75,3 +75,20 @@ it('every field has a variable of its own', () => {
   const variables = Object.values(FIELDS).map((field) => field.env)
   assert.equal(new Set(variables).size, variables.length)
 })
+
+it('bucket rules come from the file, or from one variable that wins over it', () => {
+  const path = file('buckets:\n  - {match: "logs-*", cmk: "local:1"}\n')
+  assert.deepEqual(loadConfig(path, {}).buckets, [{ match: 'logs-*', cmk: 'local:1', retired: [] }])
+  const environment = { SEALGATE_BUCKETS: '[{"match": "a", "cmk": "local:2", "retired": ["local:1"]}]' }
+  assert.deepEqual(loadConfig(path, environment).buckets, [
+    { match: 'a', cmk: 'local:2', retired: ['local:1'] },
+  ])
+  assert.match(
+    mistakes(undefined, { SEALGATE_BUCKETS: '{' }).join(),
+    /SEALGATE_BUCKETS: buckets: must be a list/,
+  )
+  assert.match(
+    mistakes('buckets:\n  - {match: "a", key: "b"}\n').join(),
+    /sealgate\.yaml:2: buckets: must be/,
+  )
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { after, it } from 'node:test'
+import { loadConfig } from '../../src/config/config.ts'
+import { FIELDS, type Field } from '../../src/config/fields.ts'
+import { ERRORS } from '../../src/errors.ts'
+import { OPERATIONS } from '../../src/s3/operation-table.ts'
+
+const root = join(import.meta.dirname, '../..')
+const directory = mkdtempSync(join(tmpdir(), 'sealgate-docs-'))
+after(() => rmSync(directory, { recursive: true }))
+
+const page = (name: string): string => readFileSync(join(root, name), 'utf8')
+
+/** The cells of every table row whose first cell is code. */
+function rows(text: string): string[][] {
+  return [...text.matchAll(/^\| (`.*) \|$/gm)].map(([, row = '']) => row.split(' | '))
+}
+
+it('docs/operations.md has every field with its variable, default and meaning, and no other', () => {
+  const shown = (value: Field['default']) =>
+    value === null ? '–' : Array.isArray(value) ? 'none' : `\`${value.toString()}\``
+  const want = Object.entries(FIELDS).map(([name, field]) => [
+    `\`${name}\``,
+    `\`${field.env}\``,
+    shown(field.default),
+    field.hint,
+  ])
+  const found = rows(page('docs/operations.md')).filter(([name]) => name !== '`buckets`')
+  assert.deepEqual(found, want)
+})
+
+it('docs/errors.md has every error with its status and message, and no other', () => {
+  const want = Object.entries(ERRORS).map(([kind, { status, message }]) => [kind, String(status), message])
+  const found = rows(page('docs/errors.md')).map(([kind = '', ...rest]) => [
+    kind.replace(/[`\\*]/g, '').trim(),
+    ...rest,
+  ])
+  assert.deepEqual(found, want)
+})
+
+it('README.md names every operation, and no other', () => {
+  const [, table = ''] = /## Operations\n\n([\s\S]*?)\n\n/.exec(page('README.md')) ?? []
+  const named = [...table.matchAll(/[A-Z][A-Za-z]+2?/g)]
+    .map(([name]) => name)
+    .filter((name) => /^(List|Create|Head|Delete|Get|Put|Copy|Upload|Complete|Abort)[A-Z]/.test(name))
+  assert.deepEqual(named.sort(), [...OPERATIONS].sort())
+})
+
+it('config.example.yaml is the defaults as it is, and loads with every field taken in', () => {
+  const text = page('config.example.yaml')
+  const path = join(directory, 'example.yaml')
+  writeFileSync(path, text)
+  assert.deepEqual(loadConfig(path, {}), loadConfig(undefined, {}))
+  // A comment about a field has a blank and a word; a field has a name and a colon.
+  const taken = text.replace(/^# (?=[a-zA-Z]+:(?: |$)|  )/gm, '')
+  writeFileSync(path, taken)
+  const config = loadConfig(path, {})
+  assert.deepEqual([config.domains, config.buckets.length], [['s3.example.com'], 1])
+  for (const [name, field] of Object.entries(FIELDS)) {
+    assert.match(taken, new RegExp(`\\(${field.env}\\)\\n *${name.split('.').at(-1)}: `), name)
+  }
+})
+
+it('every link of a document leads to a file', () => {
+  const pages = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (path) => path.endsWith('.md') && !path.includes('node_modules') && !path.startsWith('.'),
+  )
+  assert.ok(pages.length > 8)
+  for (const path of pages) {
+    for (const [, link = ''] of page(path).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue
+      const target = join(root, dirname(path), link)
+      assert.ok(statSync(target, { throwIfNoEntry: false }), `${path}: ${relative(root, target)}`)
+    }
+  }
+})
