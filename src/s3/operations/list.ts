@@ -25,6 +25,12 @@ export async function ListObjects(context: Context): Promise<Answer> {
 
 export async function ListObjectsV2(context: Context): Promise<Answer> {
   const { query } = context.target
+  const listType = query.get('list-type') ?? ''
+  if (listType !== '2') {
+    throw new SealgateError('InvalidArgument', 'Invalid List Type specified in Request', {
+      details: { ArgumentName: 'list-type', ArgumentValue: listType },
+    })
+  }
   const { encode, type } = keyEncoder(context)
   const startAfter = query.get('start-after') ?? ''
   const continuationToken = query.get('continuation-token')
