@@ -103,6 +103,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     region: config.region ?? 'us-east-1',
     strictRegion: config.region !== null,
     domains: config.domains,
+    idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: (outcome) => logRequest(log, outcome),
   })
   const server = createHttpServer({ handler, limits: config.limits })

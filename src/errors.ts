@@ -33,10 +33,6 @@ export const ERRORS = {
     message: 'Your previous request to create the named bucket succeeded and you already own it.',
   },
   BucketNotEmpty: { status: 409, message: 'The bucket you tried to delete is not empty.' },
-  ConditionalRequestConflict: {
-    status: 409,
-    message: 'A conflicting operation occurred during the conditional request. Try again.',
-  },
   EntityTooLarge: { status: 400, message: 'Your proposed upload exceeds the maximum allowed object size.' },
   EntityTooSmall: {
     status: 400,
@@ -61,10 +57,6 @@ export const ERRORS = {
     status: 400,
     message:
       'The specified bucket is not valid. Bucket names have 3 to 63 characters: lower-case letters, digits, dots and hyphens.',
-  },
-  InvalidChunkSizeError: {
-    status: 403,
-    message: 'Only the last chunk is allowed to have a size less than 8192 bytes.',
   },
   InvalidDigest: {
     status: 400,
@@ -111,11 +103,6 @@ export const ERRORS = {
   },
   MethodNotAllowed: { status: 405, message: 'The specified method is not allowed against this resource.' },
   MissingContentLength: { status: 411, message: 'You must provide the Content-Length HTTP header.' },
-  MissingRequestBodyError: {
-    status: 400,
-    message: 'The request body is empty, but this operation needs one.',
-  },
-  MissingSecurityHeader: { status: 400, message: 'Your request is missing a required header.' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist.' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.' },
   NoSuchUpload: {

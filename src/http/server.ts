@@ -16,7 +16,8 @@ export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): S
   const { maxHeaderBytes: maxHeaderSize, headersTimeoutMs: headersTimeout } = o.limits
   const server = createServer({ maxHeaderSize, headersTimeout, requestTimeout: 0 }, o.handler)
   server.maxConnections = o.limits.maxConnections
-  server.setTimeout(o.limits.idleTimeoutMs)
+  // Longer than the handler waits for a body, so that it can say so before the socket goes.
+  server.setTimeout(o.limits.idleTimeoutMs + 10_000)
   server.on('checkContinue', (request, response) => {
     expecting.add(request)
     o.handler(request, response)

@@ -17,6 +17,8 @@ export interface Context {
   /** Empty for operations on a bucket. */
   readonly key: string
   readonly region: string
+  /** Whether requests for other regions are refused. */
+  readonly strictRegion: boolean
   readonly accessKeyId: string
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isError, SealgateError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import type { PlainBody } from '../gateway/plain-body.ts'
 import { expectsContinue } from '../http/index.ts'
 import type { Answer, Context } from './context.ts'
 import { RequestHeaders } from './headers.ts'
+import { keepAlive } from './keep-alive.ts'
 import { findOperation } from './operation-table.ts'
+import { withPresignedHeaders } from './presigned.ts'
 import { requestBody } from './request-body.ts'
 import { type RequestOutcome, writeAnswer, writeError } from './respond.ts'
-import { authenticate, type Payload } from './sigv4.ts'
+import { authenticate } from './sigv4.ts'
 import { parseTarget, type Target } from './target.ts'
 
 export interface S3HandlerOptions {
@@ -22,7 +23,10 @@ export interface S3HandlerOptions {
   readonly strictRegion?: boolean
   /** Base domains of virtual-host style. */
   readonly domains: readonly string[]
+  /** How long a body may be silent before the request is answered RequestTimeout; default 60 000. */
   readonly idleTimeoutMs?: number
+  /** When and how often a long answer shows that it is under way; default 3000. */
+  readonly keepAliveMs?: number
   readonly now?: () => number
   /** One line a request. */
   readonly onRequest?: (outcome: RequestOutcome) => void
@@ -69,6 +73,7 @@ async function handle(
       headers,
       signal: gone.signal,
       outcome,
+      region: options.region,
     })
     await writeAnswer({ request, response, requestId, region: options.region }, answer)
   } catch (error) {
@@ -91,15 +96,16 @@ interface Parts {
   readonly headers: RequestHeaders
   readonly signal: AbortSignal
   readonly outcome: RequestOutcome
+  readonly region: string
 }
 
 async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
-  const { target, headers, outcome } = parts
+  const { target, outcome } = parts
   const method = parts.request.method ?? ''
-  const probe = bucketRegionProbe(options, method, target, headers)
+  const probe = bucketRegionProbe(options, method, target, parts.headers)
   if (probe !== null) return probe
   const identity = authenticate(
-    { method, target, headers },
+    { method, target, headers: parts.headers },
     {
       credentials: options.credentials,
       region: options.strictRegion === true ? options.region : null,
@@ -107,18 +113,26 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
     },
   )
   outcome.accessKeyId = identity.accessKeyId
+  const headers = identity.presigned ? withPresignedHeaders(parts.headers, target.query) : parts.headers
   const operation = findOperation(method, target, headers)
   outcome.operation = operation.name
   const context: Context = {
     ...parts,
+    headers,
+    strictRegion: options.strictRegion === true,
     gateway: options.gateway,
     bucket: target.bucket ?? '',
     key: target.key ?? '',
-    region: options.region,
     accessKeyId: identity.accessKeyId,
-    body: (maxBytes, checksumsOf = 'body') => bodyOf(parts, identity.payload, maxBytes, checksumsOf),
+    body: (maxBytes, checksumsOf = 'body') => {
+      const { request, response } = parts
+      const body = readBody(request, response, options.idleTimeoutMs ?? 60_000)
+      const payload = identity.payload
+      return requestBody({ body, method, headers, payload, maxBytes, checksumsOf })
+    },
   }
-  return operation.run(context)
+  if (!operation.mayTakeLong) return operation.run(context)
+  return keepAlive(parts, options.keepAliveMs ?? 3000, () => operation.run(context))
 }
 
 /** An unsigned HEAD of a bucket tells the region even though it is denied: SDKs look it up that way. */
@@ -133,23 +147,35 @@ function bucketRegionProbe(
   return { status: 403, headers: { 'x-amz-bucket-region': options.region } }
 }
 
-/** Reading the body is what sends 100 Continue: by then the signature, the headers and the key are in order. */
-function bodyOf(parts: Parts, payload: Payload, maxBytes: number, checksumsOf: 'body' | 'object'): PlainBody {
-  const { request, response, headers } = parts
-  const source = continueAndRead(request, response)
-  return requestBody({ body: source, method: request.method ?? '', headers, payload, maxBytes, checksumsOf })
-}
-
-async function* continueAndRead(
+/**
+ * Reading the body is what sends 100 Continue: by then the signature, the headers and the key are in order. The request is not
+ * destroyed at an early end, as the answer still has to go out on its connection.
+ */
+async function* readBody(
   request: IncomingMessage,
   response: ServerResponse,
+  idleMs: number,
 ): AsyncGenerator<Uint8Array> {
   if (expectsContinue(request)) response.writeContinue()
+  const chunks = request.iterator({ destroyOnReturn: false })
+  let expire = (): void => undefined
+  const timer = setTimeout(() => expire(), idleMs)
   try {
-    // Not destroyed on an early end: the answer still has to go out on this connection.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array
-  } catch (error) {
-    throw new SealgateError('IncompleteBody', undefined, { cause: error, reason: 'the client went away' })
+    for (;;) {
+      timer.refresh()
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        expire = () => reject(new SealgateError('RequestTimeout'))
+        chunks
+          .next()
+          .then(resolve, (cause: unknown) =>
+            reject(new SealgateError('IncompleteBody', undefined, { cause, reason: 'the client went away' })),
+          )
+      })
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -46,6 +46,12 @@ export class RequestHeaders {
       throw new SealgateError('RequestHeaderSectionTooLarge')
   }
 
+  /** The same fields and some more. */
+  with(fields: readonly (readonly [name: string, value: string])[]): RequestHeaders {
+    const all = [...this.#values].flatMap(([name, values]) => values.flatMap((value) => [name, value]))
+    return new RequestHeaders([...all, ...fields.flat()])
+  }
+
   /**
    * The one value of a field, without blanks around it; undefined if it is absent.
    * @throws SealgateError InvalidRequest if a field that is no list came twice: which one counts would be a guess

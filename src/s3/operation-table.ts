@@ -17,6 +17,8 @@ interface Row {
   readonly on: 'service' | 'bucket' | 'object'
   readonly query?: readonly string[]
   readonly header?: string
+  /** The answer may come late, and is kept alive until then. */
+  readonly mayTakeLong?: boolean
   readonly run: Operation
 }
 
@@ -50,6 +52,7 @@ const TABLE: readonly Row[] = [
     on: 'object',
     query: ['partNumber', 'uploadId'],
     header: 'x-amz-copy-source',
+    mayTakeLong: true,
     run: multipart.UploadPartCopy,
   },
   {
@@ -71,6 +74,7 @@ const TABLE: readonly Row[] = [
     method: 'POST',
     on: 'object',
     query: ['uploadId'],
+    mayTakeLong: true,
     run: multipart.CompleteMultipartUpload,
   },
   {
@@ -88,7 +92,14 @@ const TABLE: readonly Row[] = [
     query: ['attributes'],
     run: object.GetObjectAttributes,
   },
-  { name: 'CopyObject', method: 'PUT', on: 'object', header: 'x-amz-copy-source', run: object.CopyObject },
+  {
+    name: 'CopyObject',
+    method: 'PUT',
+    on: 'object',
+    header: 'x-amz-copy-source',
+    mayTakeLong: true,
+    run: object.CopyObject,
+  },
   { name: 'PutObject', method: 'PUT', on: 'object', run: object.PutObject },
   { name: 'GetObject', method: 'GET', on: 'object', run: object.GetObject },
   { name: 'HeadObject', method: 'HEAD', on: 'object', run: object.HeadObject },
@@ -151,7 +162,7 @@ export function findOperation(
   method: string,
   target: Target,
   headers: RequestHeaders,
-): { readonly name: string; readonly run: Operation } {
+): Pick<Row, 'name' | 'mayTakeLong' | 'run'> {
   const on = target.bucket === null ? 'service' : target.key === null ? 'bucket' : 'object'
   for (const [name] of target.query.entries()) {
     const resource = Object.hasOwn(SUBRESOURCES, name) ? SUBRESOURCES[name] : undefined

@@ -20,7 +20,10 @@ export interface RequestOutcome {
   cause?: unknown
 }
 
-interface Exchange {
+/** Answers whose head and XML declaration are out already; see keep-alive.ts. */
+export const keptAlive = new WeakSet<ServerResponse>()
+
+export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
@@ -30,9 +33,14 @@ interface Exchange {
 export async function writeAnswer(exchange: Exchange, answer: Answer): Promise<void> {
   const { request, response } = exchange
   const { body } = answer
+  if (keptAlive.has(response)) {
+    response.end(withoutDeclaration(typeof body === 'string' ? body : ''))
+    await finishExchange(exchange)
+    return
+  }
   for (const [name, value] of Object.entries(answer.headers ?? {}))
     if (value !== undefined) response.setHeader(name, value)
-  setCommonHeaders(exchange)
+  commonHeaders(exchange)
   if (typeof body === 'string') response.setHeader('content-length', Buffer.byteLength(body))
   response.writeHead(answer.status)
   if (body === undefined || request.method === 'HEAD') response.end()
@@ -69,26 +77,22 @@ function drained(response: ServerResponse): Promise<void> {
 
 /** Renders whatever was thrown. What is not ours says nothing of itself to the client. */
 export async function writeError(exchange: Exchange, thrown: unknown, target: Target | null): Promise<void> {
-  const { request, response, requestId } = exchange
+  const { request, response } = exchange
+  const error = isError(thrown) ? thrown : new SealgateError('InternalError', undefined, { cause: thrown })
+  if (keptAlive.has(response) && !response.destroyed) {
+    response.end(withoutDeclaration(documentOf(error, exchange, target)))
+    await finishExchange(exchange)
+    return
+  }
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
   }
-  const error = isError(thrown) ? thrown : new SealgateError('InternalError', undefined, { cause: thrown })
   for (const name of response.getHeaderNames()) response.removeHeader(name)
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-  setCommonHeaders(exchange)
+  commonHeaders(exchange)
   const hasBody = request.method !== 'HEAD' && error.status !== 304
-  const body = hasBody
-    ? errorDocument({
-        Code: error.kind,
-        Message: error.message,
-        ...error.details,
-        Resource: target?.path,
-        RequestId: requestId,
-        HostId: 'sealgate',
-      })
-    : ''
+  const body = hasBody ? documentOf(error, exchange, target) : ''
   if (hasBody) {
     response.setHeader('content-type', 'application/xml')
     response.setHeader('content-length', Buffer.byteLength(body))
@@ -99,12 +103,27 @@ export async function writeError(exchange: Exchange, thrown: unknown, target: Ta
   await finishExchange(exchange)
 }
 
-function setCommonHeaders({ response, requestId, region }: Exchange): void {
+export function commonHeaders({ response, requestId, region }: Exchange): void {
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('x-amz-id-2', 'sealgate')
   response.setHeader('server', 'Sealgate')
   if (response.req.method === 'HEAD' && !response.hasHeader('x-amz-bucket-region'))
     response.setHeader('x-amz-bucket-region', region)
+}
+
+function documentOf(error: SealgateError, { requestId }: Exchange, target: Target | null): string {
+  return errorDocument({
+    Code: error.kind,
+    Message: error.message,
+    ...error.details,
+    Resource: target?.path,
+    RequestId: requestId,
+    HostId: 'sealgate',
+  })
+}
+
+function withoutDeclaration(document: string): string {
+  return document.replace(/^<\?xml[^>]*>\n/, '')
 }
 
 /** How much of an unread body is read away so that a client that is still sending gets to see the answer. */

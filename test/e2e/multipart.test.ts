@@ -221,4 +221,40 @@ describe('multipart uploads through the JavaScript SDK', () => {
       createHash('sha256').update(Buffer.concat(bodies)).digest('hex'),
     )
   })
+
+  it('UploadPart_withoutChecksum gets the one that the upload was begun with; another one is refused', async () => {
+    const plain = gateway.client({ requestChecksumCalculation: 'WHEN_REQUIRED' })
+    const id = await bucket.begin('computed', { ChecksumAlgorithm: 'SHA256' })
+    const part = { Bucket, Key: 'computed', UploadId: id }
+    const body = randomBytes(5 * MIB)
+    const sent = await plain.send(new UploadPartCommand({ ...part, PartNumber: 1, Body: body }))
+    assert.equal(sent.ChecksumSHA256, createHash('sha256').update(body).digest('base64'))
+    await bucket.put('from', body.subarray(0, 1000))
+    const { CopyPartResult } = await s3.send(
+      new UploadPartCopyCommand({ ...part, PartNumber: 2, CopySource: `${Bucket}/from` }),
+    )
+    const digest = createHash('sha256').update(body.subarray(0, 1000)).digest('base64')
+    assert.equal(CopyPartResult?.ChecksumSHA256, digest)
+    const wrong = s3.send(
+      new UploadPartCommand({ ...part, PartNumber: 3, Body: 'x', ChecksumAlgorithm: 'CRC32' }),
+    )
+    await fails(wrong, 'InvalidRequest', 400)
+    const done = await bucket.complete('computed', id, [
+      { PartNumber: 1, ETag: sent.ETag },
+      { PartNumber: 2, ETag: CopyPartResult?.ETag },
+    ])
+    assert.match(done.ChecksumSHA256 ?? '', /-2$/)
+  })
+
+  it('CopyObject_checksumAlgorithm computes what the source lacks, and keeps the bytes', async () => {
+    const body = randomBytes(200_000)
+    await bucket.put('copy-from', body, { Metadata: { a: '1' } })
+    const CopySource = `${Bucket}/copy-from`
+    const copy = new CopyObjectCommand({ Bucket, Key: 'copy-to', CopySource, ChecksumAlgorithm: 'SHA256' })
+    const { CopyObjectResult } = await s3.send(copy)
+    assert.equal(CopyObjectResult?.ChecksumSHA256, createHash('sha256').update(body).digest('base64'))
+    const head = await s3.send(new HeadObjectCommand({ Bucket, Key: 'copy-to', ChecksumMode: 'ENABLED' }))
+    assert.deepEqual([head.ChecksumSHA256, head.Metadata], [CopyObjectResult?.ChecksumSHA256, { a: '1' }])
+    assert.ok((await bucket.read('copy-to')).equals(body))
+  })
 })

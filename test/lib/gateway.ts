@@ -27,6 +27,8 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
+  readonly idleTimeoutMs?: number
+  readonly keepAliveMs?: number
   /** The clock of signatures. */
   readonly now?: () => number
   /** The clock of the gateway's records. */
@@ -63,6 +65,8 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     domains: ['s3.sealgate.test'],
     onRequest: (outcome) => outcomes.push(outcome),
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
+    ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
   })
   const server = createHttpServer({
     handler,

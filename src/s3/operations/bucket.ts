@@ -29,7 +29,7 @@ export async function CreateBucket(context: Context): Promise<Answer> {
     const root = parseXml(bytes)
     if (root.name !== 'CreateBucketConfiguration') throw new SealgateError('MalformedXML')
     const location = childText(root, 'LocationConstraint')?.trim()
-    if (location !== undefined && location !== '' && location !== context.region) {
+    if (context.strictRegion && location !== undefined && location !== '' && location !== context.region) {
       throw new SealgateError(
         'IllegalLocationConstraintException',
         `The ${location} location constraint is incompatible for the region of this endpoint (${context.region}).`,

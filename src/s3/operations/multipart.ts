@@ -2,7 +2,6 @@ import { checksumHeader } from '../../base/checksum.ts'
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../../base/checksum-algorithm.ts'
 import { SealgateError } from '../../errors.ts'
 import { abortMultipartUpload } from '../../gateway/abort-multipart-upload.ts'
-import { checksumText } from '../../gateway/checksum.ts'
 import { completeMultipartUpload } from '../../gateway/complete-multipart-upload.ts'
 import type { CompletedPart } from '../../gateway/completed-parts.ts'
 import { writeCondition } from '../../gateway/conditions.ts'
@@ -27,7 +26,7 @@ import {
 import { readSmallBody } from '../request-body.ts'
 import { childrenOf, childText, parseXml, type XmlElement } from '../xml.ts'
 import { readPartNumber } from './object.ts'
-import { keyEncoder, owner, queryNumber, xmlAnswer } from './shared.ts'
+import { checksumElements, keyEncoder, owner, queryNumber, xmlAnswer } from './shared.ts'
 
 /** 10000 parts with checksums and room for blanks. */
 const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
@@ -85,7 +84,13 @@ export async function UploadPartCopy(context: Context): Promise<Answer> {
   })
   return xmlAnswer(
     'CopyPartResult',
-    { LastModified: new Date(output.lastModified).toISOString(), ETag: `"${output.etag}"` },
+    {
+      LastModified: new Date(output.lastModified).toISOString(),
+      ETag: `"${output.etag}"`,
+      // A part has a value and no type of its own.
+      ...checksumElements(output.checksums),
+      ChecksumType: undefined,
+    },
     encryptionHeaders(output.cmkId),
   )
 }
@@ -121,11 +126,6 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
     objectSize: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
     checksum: readObjectChecksum(context),
   })
-  const checksums: Record<string, string> = {}
-  for (const checksum of output.checksums) {
-    checksums[`Checksum${checksum.algorithm}`] = checksumText(checksum)
-    checksums['ChecksumType'] = checksum.type
-  }
   const path = [context.bucket, ...context.key.split('/')].map(encodeURIComponent).join('/')
   return xmlAnswer(
     'CompleteMultipartUploadResult',
@@ -134,7 +134,7 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
       Bucket: context.bucket,
       Key: context.key,
       ETag: `"${output.etag}"`,
-      ...checksums,
+      ...checksumElements(output.checksums),
     },
     encryptionHeaders(output.cmkId),
   )

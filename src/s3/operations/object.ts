@@ -1,5 +1,4 @@
 import { SealgateError } from '../../errors.ts'
-import { checksumText } from '../../gateway/checksum.ts'
 import { writeCondition } from '../../gateway/conditions.ts'
 import { copyObject } from '../../gateway/copy-object.ts'
 import { deleteObject } from '../../gateway/delete-object.ts'
@@ -23,7 +22,7 @@ import {
   unquoteEtag,
 } from '../object-headers.ts'
 import type { XmlTree } from '../xml.ts'
-import { queryNumber, xmlAnswer } from './shared.ts'
+import { checksumElements, queryNumber, xmlAnswer } from './shared.ts'
 
 export async function PutObject(context: Context): Promise<Answer> {
   const { headers } = context
@@ -156,15 +155,15 @@ export async function CopyObject(context: Context): Promise<Answer> {
     condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
     signal: context.signal,
   })
-  const result: Record<string, string> = {
-    LastModified: new Date(output.lastModified).toISOString(),
-    ETag: `"${output.etag}"`,
-  }
-  for (const checksum of output.checksums) {
-    result[`Checksum${checksum.algorithm}`] = checksumText(checksum)
-    result['ChecksumType'] = checksum.type
-  }
-  return xmlAnswer('CopyObjectResult', result, encryptionHeaders(output.cmkId))
+  return xmlAnswer(
+    'CopyObjectResult',
+    {
+      LastModified: new Date(output.lastModified).toISOString(),
+      ETag: `"${output.etag}"`,
+      ...checksumElements(output.checksums),
+    },
+    encryptionHeaders(output.cmkId),
+  )
 }
 
 const ATTRIBUTES = new Set(['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'])

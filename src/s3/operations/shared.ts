@@ -1,4 +1,5 @@
 import { SealgateError } from '../../errors.ts'
+import { checksumText, type ObjectChecksum } from '../../gateway/checksum.ts'
 import type { Answer, Context } from '../context.ts'
 import { type XmlTree, xmlDocument } from '../xml.ts'
 
@@ -51,4 +52,14 @@ function urlEncode(text: string): string {
     .replaceAll('%2F', '/')
     .replaceAll('%20', '+')
     .replace(/[!'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+}
+
+/** ChecksumCRC32 and its fellows, with ChecksumType, as results of writes have them. */
+export function checksumElements(checksums: readonly ObjectChecksum[]): Record<string, string> {
+  return Object.fromEntries(
+    checksums.flatMap((checksum) => [
+      [`Checksum${checksum.algorithm}`, checksumText(checksum)],
+      ['ChecksumType', checksum.type],
+    ]),
+  )
 }

@@ -1,0 +1,49 @@
+import { parseDocument } from 'yaml'
+import { FIELDS, type FieldName } from './fields.ts'
+import type { Settings } from './settings.ts'
+
+/** The bucket rules, as YAML or JSON: the one field that is no single value. */
+const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
+/** Read by the command line itself. */
+const CONFIG_VARIABLE = 'SEALGATE_CONFIG'
+
+/** Kubernetes and container links put these beside every Service named sealgate; nobody wrote them. */
+const LINK = /^SEALGATE_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|NAME)$/
+
+/** Reads the SEALGATE_ variables into `settings`, over what a file said. */
+export function readEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  settings: Settings,
+): void {
+  const byVariable = new Map<string, FieldName>(
+    Object.entries(FIELDS).map(([name, field]) => [field.env, name as FieldName]),
+  )
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith('SEALGATE_') || variable === CONFIG_VARIABLE || text === undefined) continue
+    const where = `environment: ${variable}`
+    const name = byVariable.get(variable)
+    if (variable === BUCKETS_VARIABLE) settings.setRules(parseRules(text), where)
+    else if (name !== undefined) settings.set(name, parse(name, text), where)
+    else if (!LINK.test(variable))
+      settings.unknown('variable', variable, [...byVariable.keys(), BUCKETS_VARIABLE], 'environment')
+  }
+}
+
+function parse(name: FieldName, text: string): unknown {
+  const { type } = FIELDS[name]
+  if (type === 'integer' && /^-?\d{1,16}$/.test(text)) return Number(text)
+  if (type === 'list') return text.split(',').filter((item) => item !== '')
+  return text
+}
+
+function parseRules(text: string): unknown {
+  const document = parseDocument(text)
+  try {
+    return document.errors.length > 0 ? undefinedRules : document.toJS()
+  } catch {
+    return undefinedRules
+  }
+}
+
+/** No list, so that what cannot be parsed is a mistake and not "no rules". */
+const undefinedRules = false

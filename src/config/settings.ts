@@ -1,0 +1,81 @@
+import { FIELDS, type Field, type FieldName } from './fields.ts'
+import { suggestion } from './suggestion.ts'
+
+export type Value = string | number | readonly string[] | null
+
+export interface BucketRule {
+  /** Bucket name; `*` stands for any characters. */
+  readonly match: string
+  readonly cmk: string
+  readonly retired: readonly string[]
+}
+
+/** What file and environment say, while they are read: checked values, where each is from, and every mistake. */
+export class Settings {
+  readonly values = new Map<FieldName, Value>(
+    Object.entries(FIELDS).map(([name, field]) => [name as FieldName, field.default]),
+  )
+  /** A field that somebody set, well or badly, and where; a field that is not here has its default. */
+  readonly origins = new Map<FieldName | 'buckets', string>()
+  readonly mistakes: string[] = []
+  rules: readonly BucketRule[] = []
+
+  /** `where` is file and line, or the variable. A mistake shows the value only if it is not a secret. */
+  set(name: FieldName, raw: unknown, where: string): void {
+    const field: Field = FIELDS[name]
+    this.origins.set(name, where)
+    const expected = whatIsWrong(field, raw)
+    if (expected === null) return void this.values.set(name, raw as Value)
+    const shown = field.type === 'string' && field.secret === true ? '' : ` (got ${JSON.stringify(raw)})`
+    this.mistakes.push(`${where}: ${name}: must be ${expected}${shown}; ${field.hint}`)
+  }
+
+  setRules(raw: unknown, where: string): void {
+    this.origins.set('buckets', where)
+    const rules = raw ?? []
+    if (Array.isArray(rules) && rules.every(isRule))
+      this.rules = rules.map(({ match, cmk, retired }) => ({ match, cmk, retired: retired ?? [] }))
+    else
+      this.mistakes.push(
+        `${where}: buckets: must be a list of {match: name or pattern, cmk: id, retired: [ids]}`,
+      )
+  }
+
+  unknown(what: 'field' | 'variable', name: string, known: readonly string[], where: string): void {
+    this.mistakes.push(`${where}: ${name}: no such ${what}${suggestion(name, known)}`)
+  }
+}
+
+/** What the value should have been, or null if it is right. */
+function whatIsWrong(field: Field, raw: unknown): string | null {
+  if (field.type === 'integer') {
+    const fits = typeof raw === 'number' && Number.isSafeInteger(raw) && raw >= field.min && raw <= field.max
+    return fits ? null : `a whole number from ${field.min} to ${field.max}`
+  }
+  if (field.type === 'choice')
+    return typeof raw === 'string' && field.values.includes(raw) ? null : `one of ${field.values.join(', ')}`
+  if (field.type === 'list') {
+    const fits =
+      Array.isArray(raw) && raw.every((item) => typeof item === 'string' && field.pattern.test(item))
+    return fits ? null : field.form
+  }
+  if (typeof raw === 'number' || typeof raw === 'boolean') return `${field.form}, in quotes`
+  const fits = typeof raw === 'string' && raw !== '' && (field.pattern === undefined || field.pattern.test(raw))
+  return fits ? null : field.form
+}
+
+function isRule(rule: unknown): rule is { match: string; cmk: string; retired?: string[] } {
+  if (typeof rule !== 'object' || rule === null) return false
+  const { match, cmk, retired = [], ...rest } = rule as Record<string, unknown>
+  return (
+    isText(match) &&
+    isText(cmk) &&
+    Array.isArray(retired) &&
+    retired.every(isText) &&
+    Object.keys(rest).length === 0
+  )
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
