@@ -34,6 +34,35 @@ test('imports between rooms follow the map, which has no cycle', () => {
   assert.deepEqual(wrong, [])
 })
 
+/** The files that a file needs at run time, within src. */
+function neededBy(file: string): string[] {
+  const statements = text(file).matchAll(/^(?:import|export)\s+(?!type\b)([^'"]*?)(?:from\s+)?'(\.[^']+)'/gm)
+  return [...statements]
+    .filter(([, names = '']) => names === '' || !/^\{(?:\s*type\s+[^,}]+,?)*\s*\}\s*$/.test(names))
+    .map(([, , path = '']) => normalize(join(file, '..', path)))
+}
+
+test('no file needs itself through others', () => {
+  const circles: string[] = []
+  const done = new Set<string>()
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' -> '))
+    if (done.has(file)) return
+    done.add(file)
+    for (const next of neededBy(file)) visit(next, [...way, file])
+  }
+  for (const file of files) visit(file, [])
+  assert.deepEqual(circles, [])
+  assert.ok(neededBy('app.ts').includes('gateway/gateway.ts'), 'the reading of imports works')
+})
+
+test('an index lists what other rooms may use, and its own room goes past it', () => {
+  const inside = files.filter((file) =>
+    neededBy(file).some((to) => to.endsWith('index.ts') && room(to) === room(file)),
+  )
+  assert.deepEqual(inside, [])
+})
+
 test('no room on the path of a request parses with new URL, which rewrites object keys', () => {
   const guarded = files.filter((f) => ['s3', 'gateway', 'storage', 'http'].includes(room(f)))
   assert.deepEqual(
