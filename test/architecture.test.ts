@@ -36,7 +36,9 @@ test('imports between rooms follow the map, which has no cycle', () => {
 
 /** The files that a file needs at run time, within src. */
 function neededBy(file: string): string[] {
-  const statements = text(file).matchAll(/^(?:import|export)\s+(?!type\b)([^'"]*?)(?:from\s+)?'(\.[^']+)'/gm)
+  const statements = text(file).matchAll(
+    /^(?:import|export)\s+(?!type\b)(?:([^'"();=]*?)\s+from\s+)?'(\.[^']+\.ts)'/gm,
+  )
   return [...statements]
     .filter(([, names = '']) => names === '' || !/^\{(?:\s*type\s+[^,}]+,?)*\s*\}\s*$/.test(names))
     .map(([, , path = '']) => normalize(join(file, '..', path)))
