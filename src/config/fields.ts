@@ -3,17 +3,28 @@
  * An environment variable wins over the file. Sizes are bytes and times are milliseconds, as their names say.
  */
 export type FieldKind =
-  | { readonly type: 'string'; readonly pattern?: RegExp; readonly hint: string; readonly secret?: boolean }
+  | {
+      readonly type: 'string'
+      readonly pattern?: RegExp
+      /** What a right value is, for "must be …". */
+      readonly form: string
+      readonly hint: string
+      readonly secret?: boolean
+    }
   | { readonly type: 'integer'; readonly min: number; readonly max: number; readonly hint: string }
   | { readonly type: 'choice'; readonly values: readonly string[]; readonly hint: string }
-  | { readonly type: 'list'; readonly pattern: RegExp; readonly hint: string }
+  | { readonly type: 'list'; readonly pattern: RegExp; readonly form: string; readonly hint: string }
 
 export type Field = FieldKind & {
   readonly env: string
   readonly default: string | number | readonly string[] | null
 }
 
-const ADDRESS = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/
+const PORT = '(?:[0-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])'
+const ADDRESS = new RegExp(`^(?:\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):${PORT}$`)
+/** A shell replaces "~", a file does not: the directory would be one of that name. */
+const PATH = /^(?!~)/
+const PATH_FORM = 'a path (without "~", which only a shell knows)'
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 
 export const FIELDS = {
@@ -22,12 +33,15 @@ export const FIELDS = {
     env: 'SEALGATE_LISTEN',
     default: '127.0.0.1:9000',
     pattern: ADDRESS,
+    form: 'host:port, such as 127.0.0.1:9000 or [::1]:9000',
     hint: 'host:port where S3 clients connect',
   },
   dataDir: {
     type: 'string',
     env: 'SEALGATE_DATA_DIR',
     default: './data',
+    pattern: PATH,
+    form: PATH_FORM,
     hint: 'directory of the fs store, the keyring and the credentials',
   },
   workers: {
@@ -43,6 +57,7 @@ export const FIELDS = {
     env: 'SEALGATE_REGION',
     default: null,
     pattern: /^[a-z0-9-]{1,32}$/,
+    form: 'a name such as eu-central-1',
     hint: 'the region that clients must sign for; any is accepted unless it is set, and us-east-1 is shown',
   },
   domains: {
@@ -50,6 +65,7 @@ export const FIELDS = {
     env: 'SEALGATE_DOMAINS',
     default: [],
     pattern: /^[a-z0-9.-]+$/,
+    form: 'a list of domains, such as [s3.example.com]',
     hint: 'base domains of virtual-host style addresses, lower case, such as s3.example.com',
   },
   accessKeyId: {
@@ -57,6 +73,7 @@ export const FIELDS = {
     env: 'SEALGATE_ACCESS_KEY_ID',
     default: null,
     pattern: /^[A-Za-z0-9_.-]{3,128}$/,
+    form: 'a text of that form',
     hint: 'access key id of the clients, 3 to 128 letters, digits, "_", "." or "-"',
   },
   secretAccessKey: {
@@ -65,6 +82,7 @@ export const FIELDS = {
     default: null,
     pattern: /^[!-~]{16,256}$/,
     secret: true,
+    form: 'a text of that form',
     hint: 'secret access key of the clients, at least 16 printable characters',
   },
   store: {
@@ -79,6 +97,7 @@ export const FIELDS = {
     env: 'SEALGATE_SYSTEM_BUCKET',
     default: 'sealgate-system',
     pattern: BUCKET,
+    form: 'a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens',
     hint: "bucket of the deployment's own records, never visible to clients",
   },
   'kms.provider': {
@@ -92,6 +111,8 @@ export const FIELDS = {
     type: 'string',
     env: 'SEALGATE_KEYRING',
     default: null,
+    pattern: PATH,
+    form: PATH_FORM,
     hint: 'keyring file of the local key service; default: keyring.json in the data directory',
   },
   'epoch.maxAgeMs': {

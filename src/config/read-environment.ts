@@ -1,14 +1,13 @@
 import { parseDocument } from 'yaml'
 import { FIELDS, type FieldName } from './fields.ts'
-import type { Settings } from './settings.ts'
+import { BUCKETS_VARIABLE, type Settings } from './settings.ts'
 
-/** The bucket rules, as YAML or JSON: the one field that is no single value. */
-const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
 /** Read by the command line itself. */
 const CONFIG_VARIABLE = 'SEALGATE_CONFIG'
 
 /** Kubernetes and container links put these beside every Service named sealgate; nobody wrote them. */
-const LINK = /^SEALGATE_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|NAME)$/
+const LINK =
+  /^SEALGATE_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|NAME)$/
 
 /** Reads the SEALGATE_ variables into `settings`, over what a file said. */
 export function readEnvironment(
@@ -20,10 +19,9 @@ export function readEnvironment(
   )
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('SEALGATE_') || variable === CONFIG_VARIABLE || text === undefined) continue
-    const where = `environment: ${variable}`
     const name = byVariable.get(variable)
-    if (variable === BUCKETS_VARIABLE) settings.setRules(parseRules(text), where)
-    else if (name !== undefined) settings.set(name, parse(name, text), where)
+    if (variable === BUCKETS_VARIABLE) settings.setRules(parseRules(text), 'environment')
+    else if (name !== undefined) settings.set(name, parse(name, text), 'environment')
     else if (!LINK.test(variable))
       settings.unknown('variable', variable, [...byVariable.keys(), BUCKETS_VARIABLE], 'environment')
   }
@@ -36,14 +34,12 @@ function parse(name: FieldName, text: string): unknown {
   return text
 }
 
+/** Undefined rules would be none; what cannot be parsed must be a mistake. */
 function parseRules(text: string): unknown {
   const document = parseDocument(text)
   try {
-    return document.errors.length > 0 ? undefinedRules : document.toJS()
+    return document.errors.length > 0 ? text : document.toJS()
   } catch {
-    return undefinedRules
+    return text
   }
 }
-
-/** No list, so that what cannot be parsed is a mistake and not "no rules". */
-const undefinedRules = false

@@ -40,9 +40,10 @@ function readMap(map: unknown, prefix: string, reading: Reading): void {
   }
   for (const { key, value } of map.items) {
     const name = `${prefix}${String(key)}`
-    if (name === 'buckets') settings.setRules(plain(value, reading), at(value ?? key))
+    const origin = at(value ?? key)
+    if (name === 'buckets') withValue(value, reading, (raw) => settings.setRules(raw, origin))
     else if (Object.hasOwn(FIELDS, name))
-      settings.set(name as FieldName, plain(value, reading), at(value ?? key))
+      withValue(value, reading, (raw) => settings.set(name as FieldName, raw, origin))
     else if (!Object.keys(FIELDS).some((known) => known.startsWith(`${name}.`)))
       settings.unknown('field', name, [...Object.keys(FIELDS), 'buckets'], at(key))
     // A level whose fields are all commented out sets nothing.
@@ -54,14 +55,16 @@ function isNull(value: unknown): boolean {
   return value === null || (isScalar(value) && value.value === null)
 }
 
-/** The value of a node. One that cannot be had, such as an alias without its anchor, is a mistake of its own. */
-function plain(node: unknown, { document, at, settings }: Reading): unknown {
+/** Hands on the plain value of a node. One that has none, such as an alias without its anchor, is a mistake of its own. */
+function withValue(node: unknown, { document, at, settings }: Reading, use: (raw: unknown) => void): void {
+  let raw: unknown
   try {
-    return (node as Node | null)?.toJS(document) ?? null
+    raw = (node as Node | null)?.toJS(document) ?? null
   } catch (error) {
     settings.mistakes.push(`${at(node)}: ${error instanceof Error ? error.message : String(error)}`)
-    return undefined
+    return
   }
+  use(raw)
 }
 
 /** The parser's first line, with the place in front and without advice to programmers. */

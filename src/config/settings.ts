@@ -3,6 +3,12 @@ import { suggestion } from './suggestion.ts'
 
 export type Value = string | number | readonly string[] | null
 
+/** `environment`, or file and line. */
+export type Origin = string
+
+/** The bucket rules, as YAML or JSON: the one field that is no single value. */
+export const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
+
 export interface BucketRule {
   /** Bucket name; `*` stands for any characters. */
   readonly match: string
@@ -16,34 +22,39 @@ export class Settings {
     Object.entries(FIELDS).map(([name, field]) => [name as FieldName, field.default]),
   )
   /** A field that somebody set, well or badly, and where; a field that is not here has its default. */
-  readonly origins = new Map<FieldName | 'buckets', string>()
+  readonly origins = new Map<FieldName | 'buckets', Origin>()
   readonly mistakes: string[] = []
   rules: readonly BucketRule[] = []
 
-  /** `where` is file and line, or the variable. A mistake shows the value only if it is not a secret. */
-  set(name: FieldName, raw: unknown, where: string): void {
+  /** A mistake shows the value only if it is not a secret. */
+  set(name: FieldName, raw: unknown, origin: Origin): void {
     const field: Field = FIELDS[name]
-    this.origins.set(name, where)
+    this.origins.set(name, origin)
     const expected = whatIsWrong(field, raw)
     if (expected === null) return void this.values.set(name, raw as Value)
     const shown = field.type === 'string' && field.secret === true ? '' : ` (got ${JSON.stringify(raw)})`
-    this.mistakes.push(`${where}: ${name}: must be ${expected}${shown}; ${field.hint}`)
+    this.mistakes.push(`${label(name, field.env, origin)}: must be ${expected}${shown}; ${field.hint}`)
   }
 
-  setRules(raw: unknown, where: string): void {
-    this.origins.set('buckets', where)
+  setRules(raw: unknown, origin: Origin): void {
+    this.origins.set('buckets', origin)
     const rules = raw ?? []
-    if (Array.isArray(rules) && rules.every(isRule))
+    if (Array.isArray(rules) && rules.every(isRule)) {
       this.rules = rules.map(({ match, cmk, retired }) => ({ match, cmk, retired: retired ?? [] }))
-    else
-      this.mistakes.push(
-        `${where}: buckets: must be a list of {match: name or pattern, cmk: id, retired: [ids]}`,
-      )
+      return
+    }
+    this.mistakes.push(
+      `${label('buckets', BUCKETS_VARIABLE, origin)}: must be a list of {match: name or pattern, cmk: id, retired: [ids]}`,
+    )
   }
 
-  unknown(what: 'field' | 'variable', name: string, known: readonly string[], where: string): void {
-    this.mistakes.push(`${where}: ${name}: no such ${what}${suggestion(name, known)}`)
+  unknown(what: 'field' | 'variable', name: string, known: readonly string[], origin: Origin): void {
+    this.mistakes.push(`${origin}: ${name}: no such ${what}${suggestion(name, known)}`)
   }
+}
+
+function label(name: string, variable: string, origin: Origin): string {
+  return origin === 'environment' ? `environment: ${variable}` : `${origin}: ${name}`
 }
 
 /** What the value should have been, or null if it is right. */
@@ -60,7 +71,8 @@ function whatIsWrong(field: Field, raw: unknown): string | null {
     return fits ? null : field.form
   }
   if (typeof raw === 'number' || typeof raw === 'boolean') return `${field.form}, in quotes`
-  const fits = typeof raw === 'string' && raw !== '' && (field.pattern === undefined || field.pattern.test(raw))
+  const fits =
+    typeof raw === 'string' && raw !== '' && (field.pattern === undefined || field.pattern.test(raw))
   return fits ? null : field.form
 }
 

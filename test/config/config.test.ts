@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, it } from 'node:test'
 import { ConfigError, loadConfig } from '../../src/config/config.ts'
 import { FIELDS } from '../../src/config/fields.ts'
@@ -64,11 +64,57 @@ it('a mistaken secret is never shown', () => {
     SEALGATE_SECRET_ACCESS_KEY: 'tooshort',
   })
   assert.doesNotMatch(found.join('\n'), /tooshort/)
+  assert.equal(found.length, 1)
+  assert.doesNotMatch(mistakes('accessKeyId: AKID\nsecretAccessKey: 12345678\n').join(), /12345678/)
   assert.match(mistakes(undefined, { SEALGATE_ACCESS_KEY_ID: 'AKID' }).join(), /set both/)
 })
 
-it('broken YAML is named by its line', () => {
-  assert.match(mistakes('listen: "127.0.0.1:9000"\n  bad: [\n').join(), /sealgate\.yaml:\d+: /)
+it('broken YAML is named by line and column, in words for operators', () => {
+  assert.match(mistakes('listen: "127.0.0.1:9000"\n  bad: [\n').join(), /sealgate\.yaml:\d+:\d+: /)
+  assert.match(mistakes('\tworkers: 2\n').join(), /sealgate\.yaml:1:1: Tabs are not allowed as indentation$/)
+  assert.match(mistakes('workers: 2\n---\nworkers: 3\n').join(), /:2:1: the file must hold one document$/)
+  assert.match(mistakes('workers: 2\nworkers: 3\n').join(), /:2:1: Map keys must be unique$/)
+  assert.match(mistakes('region: eu-1\nlisten: *there\n').join(), /:2: Unresolved alias .*there$/)
+})
+
+it('a level or a list whose entries are all commented out sets nothing', () => {
+  const path = file('limits:\n  # idleTimeoutMs: 5\nkms:\nbuckets:\n')
+  assert.deepEqual(loadConfig(path, {}), loadConfig(undefined, {}))
+  assert.deepEqual(loadConfig(file('# nothing\n---\n'), {}), loadConfig(undefined, {}))
+  assert.match(mistakes('dataDir:\n').join(), /:1: dataDir: must be a path/)
+})
+
+it('says what an address is, and that a number needs quotes', () => {
+  for (const listen of ['9000', ':9000', 'localhost', '127.0.0.1:65536', '127.0.0.1:99999', ''])
+    assert.match(
+      mistakes(undefined, { SEALGATE_LISTEN: listen }).join(),
+      /SEALGATE_LISTEN: must be host:port, such as 127\.0\.0\.1:9000/,
+      listen,
+    )
+  for (const [listen, port] of [['[::1]:0', 0] as const, ['a.test:65535', 65535] as const])
+    assert.equal(loadConfig(undefined, { SEALGATE_LISTEN: listen }).listen.port, port)
+  assert.match(mistakes('region: 12345678\n').join(), /region: must be .*, in quotes \(got 12345678\)/)
+})
+
+it('paths are whole, and one that only a shell would understand is refused', () => {
+  const config = loadConfig(undefined, { SEALGATE_DATA_DIR: 'here', SEALGATE_KEYRING: 'there/keyring.json' })
+  assert.deepEqual([config.dataDir, config.keyring], [resolve('here'), resolve('there/keyring.json')])
+  assert.match(mistakes('dataDir: "~/data"\n').join(), /dataDir: must be a path \(without "~"/)
+})
+
+it('variables that Kubernetes makes for a Service named sealgate are no mistake', () => {
+  const links = {
+    SEALGATE_SERVICE_HOST: '10.0.0.1',
+    SEALGATE_SERVICE_PORT: '9000',
+    SEALGATE_SERVICE_PORT_S3: '9000',
+    SEALGATE_PORT: 'tcp://10.0.0.1:9000',
+    SEALGATE_PORT_9000_TCP: 'tcp://10.0.0.1:9000',
+    SEALGATE_PORT_9000_TCP_PROTO: 'tcp',
+    SEALGATE_PORT_9000_TCP_PORT: '9000',
+    SEALGATE_PORT_9000_TCP_ADDR: '10.0.0.1',
+  }
+  assert.deepEqual(loadConfig(undefined, links), loadConfig(undefined, {}))
+  assert.match(mistakes(undefined, { SEALGATE_PORTS: '1' }).join(), /no such variable/)
 })
 
 it('every field has a variable of its own', () => {
@@ -85,7 +131,7 @@ it('bucket rules come from the file, or from one variable that wins over it', ()
   ])
   assert.match(
     mistakes(undefined, { SEALGATE_BUCKETS: '{' }).join(),
-    /SEALGATE_BUCKETS: buckets: must be a list/,
+    /environment: SEALGATE_BUCKETS: must be a list/,
   )
   assert.match(
     mistakes('buckets:\n  - {match: "a", key: "b"}\n').join(),
