@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path'
 import { type Credentials, StartupError } from '../app.ts'
 import type { Config } from '../config/config.ts'
+import { inWords } from './refusal.ts'
 
 /** The configured credentials, or those of the first start, which stay in the data directory (0600). */
 export function loadOrMakeCredentials(config: Config): {
@@ -30,9 +31,10 @@ export function makeDataDirectory(config: Config): void {
     writeFileSync(probe, '', { flag: 'w' })
     rmSync(probe)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
+    const why = inWords(error) ?? (error instanceof Error ? error.message : String(error))
     throw new StartupError(
-      `The data directory ${config.dataDir} cannot be written (${code}). Make it writable for this user, or name another by dataDir / SEALGATE_DATA_DIR.`,
+      `The data directory ${config.dataDir} cannot be written: ${why}. Make it writable for this user, or name another by dataDir / SEALGATE_DATA_DIR.`,
+      { cause: error },
     )
   }
 }

@@ -1,12 +1,22 @@
 import cluster from 'node:cluster'
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
-import { type Credentials, prepare, type RunningApp, StartupError, startApp, storeDirectory } from '../app.ts'
+import {
+  type Credentials,
+  keyringPath,
+  prepare,
+  type RunningApp,
+  StartupError,
+  startApp,
+  storeDirectory,
+} from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
-import { lockDirectory } from '../storage/filesystem/directory-lock.ts'
+import { DirectoryLockedError, lockDirectory } from '../storage/filesystem/directory-lock.ts'
 import { createLog } from '../telemetry/log.ts'
 import { banner } from './banner.ts'
 import { loadOrMakeCredentials, makeDataDirectory } from './credentials.ts'
+import { inWords } from './refusal.ts'
+import { onSignal } from './signals.ts'
 import { boundYoungGeneration } from './young-generation.ts'
 
 /** How workers get what the primary found out; the secret stays inside the family of processes. */
@@ -19,27 +29,42 @@ export async function serve(file: string | undefined): Promise<void> {
   const log = createLog(config.logLevel)
   if (cluster.isWorker) return runWorker(config, JSON.parse(inherited ?? '{}') as Credentials, log)
 
+  // Until there is something to close, a signal just ends: whatever was half-made is made again by the next start.
+  let stop = async (): Promise<void> => process.exit(0)
+  onSignal(() => stop())
   makeDataDirectory(config)
-  const lock = await lockDirectory(storeDirectory(config)).catch((error: unknown) => {
-    throw new StartupError(
-      `The data directory ${resolve(config.dataDir)} is in use by another running Sealgate. Stop it, or name another directory by dataDir / SEALGATE_DATA_DIR.`,
-      { cause: error },
-    )
-  })
+  const lock = await lockStore(config)
+  const keyringMade = !existsSync(keyringPath(config))
   await prepare(config, log)
-  const found = loadOrMakeCredentials(config)
+  const found = { ...loadOrMakeCredentials(config), keyringMade }
   const announce = (host: string, port: number) => console.log(banner(config, host, port, found))
   if (config.workers === 1) {
     const app = await startApp(config, found.credentials, log)
-    announce(app.host, app.port)
-    onSignal(async () => {
+    stop = async () => {
       await app.close()
       lock.release()
-    })
+    }
+    announce(app.host, app.port)
     return
   }
-  await runPrimary(config, found.credentials, log, announce)
+  await runPrimary(config, found.credentials, log, announce, (end) => {
+    stop = end
+  })
   lock.release()
+}
+
+async function lockStore(config: Config): Promise<{ release(): void }> {
+  try {
+    return await lockDirectory(storeDirectory(config))
+  } catch (error) {
+    if (error instanceof DirectoryLockedError)
+      throw new StartupError(
+        `The data directory ${config.dataDir} is in use by another running Sealgate. Stop it, or name another directory by dataDir / SEALGATE_DATA_DIR.`,
+        { cause: error },
+      )
+    const why = inWords(error) ?? (error instanceof Error ? error.message : String(error))
+    throw new StartupError(`The store ${storeDirectory(config)} cannot be opened: ${why}.`, { cause: error })
+  }
 }
 
 /** Forks the workers, brings a crashed one back (with a pause that grows), and ends when all have ended after a signal. */
@@ -48,6 +73,7 @@ function runPrimary(
   credentials: Credentials,
   log: Logger,
   announce: (host: string, port: number) => void,
+  onStop: (stop: () => Promise<void>) => void,
 ): Promise<void> {
   return new Promise((done, fail) => {
     let stopping = false
@@ -75,7 +101,7 @@ function runPrimary(
       }, pauseMs)
     })
     for (let index = 0; index < config.workers; index++) fork()
-    onSignal(async () => {
+    onStop(async () => {
       stopping = true
       for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM')
     })
@@ -91,19 +117,4 @@ async function runWorker(config: Config, credentials: Credentials, log: Logger):
     process.exit(0)
   })
   app = await startApp(config, credentials, log)
-}
-
-/** The first signal ends in good order, the second at once. */
-function onSignal(stop: () => Promise<void>): void {
-  let stopping = false
-  const handle = () => {
-    if (stopping) process.exit(1)
-    stopping = true
-    stop().catch((error: unknown) => {
-      console.error(error)
-      process.exit(1)
-    })
-  }
-  process.on('SIGTERM', handle)
-  process.on('SIGINT', handle)
 }

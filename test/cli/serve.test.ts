@@ -1,71 +1,25 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { after, afterEach, beforeEach, describe, it } from 'node:test'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { freePort } from '../lib/server.ts'
+import { clientOf, killAll, type Run, ready, sealgate } from './run.ts'
 
-const MAIN = resolve('src/cli/main.ts')
-const children = new Set<ChildProcess>()
 let dataDir = ''
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'sealgate-serve-'))
 })
 afterEach(() => {
-  for (const child of children) child.kill('SIGKILL')
+  killAll()
   rmSync(dataDir, { recursive: true, force: true })
 })
-after(() => {
-  for (const child of children) child.kill('SIGKILL')
-})
-
-interface Run {
-  child: ChildProcess
-  output: () => string
-  exit: Promise<number | null>
-}
 
 function serve(port: number, more: Record<string, string> = {}): Run {
-  const { PATH = '' } = process.env
-  const environment = { PATH, SEALGATE_LISTEN: `127.0.0.1:${port}`, SEALGATE_DATA_DIR: dataDir, ...more }
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  children.add(child)
-  let output = ''
-  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const exit = once(child, 'exit').then(([code]) => {
-    children.delete(child)
-    return code as number | null
-  })
-  return { child, output: () => output, exit }
-}
-
-async function ready(run: Run): Promise<string> {
-  for (let waited = 0; waited < 15_000; waited += 25) {
-    if (run.output().includes('Sealgate serves S3')) return run.output()
-    if (run.child.exitCode !== null) break
-    await sleep(25)
-  }
-  return assert.fail(`not ready: ${run.output()}`)
-}
-
-function clientOf(port: number, banner: string): S3Client {
-  const [, accessKeyId = ''] = /Access key id: +(\S+)/.exec(banner) ?? []
-  const [, secretAccessKey = ''] = /Secret access key: +(\S+)/.exec(banner) ?? []
-  return new S3Client({
-    endpoint: `http://127.0.0.1:${port}`,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId, secretAccessKey },
-  })
+  return sealgate(['serve'], { SEALGATE_LISTEN: `127.0.0.1:${port}`, SEALGATE_DATA_DIR: dataDir, ...more })
 }
 
 describe('sealgate serve', () => {
@@ -75,6 +29,8 @@ describe('sealgate serve', () => {
     const banner = await ready(first)
     for (const tool of ['aws-cli:', 'rclone:', 'restic:']) assert.ok(banner.includes(tool))
     for (const name of ['keyring.json', 'credentials.json'])
+      assert.match(banner, new RegExp(`${dataDir}/${name} \\(made now\\)`))
+    for (const name of ['keyring.json', 'credentials.json'])
       assert.equal(statSync(join(dataDir, name)).mode & 0o777, 0o600)
     const s3 = clientOf(port, banner)
     await s3.send(new CreateBucketCommand({ Bucket: 'kept' }))
@@ -83,13 +39,35 @@ describe('sealgate serve', () => {
     assert.equal(await first.exit, 0)
     const keyring = readFileSync(join(dataDir, 'keyring.json'), 'utf8')
     const second = serve(port)
-    await ready(second)
+    assert.doesNotMatch(await ready(second), /made now/)
     assert.equal(readFileSync(join(dataDir, 'keyring.json'), 'utf8'), keyring)
     const { Body } = await s3.send(new GetObjectCommand({ Bucket: 'kept', Key: 'k' }))
     assert.equal(await Body?.transformToString(), 'still here')
     s3.destroy()
     second.child.kill('SIGTERM')
     assert.equal(await second.exit, 0)
+  })
+
+  it('says where the keyring is, and no secret, when the credentials are configured', async () => {
+    const credentials = { SEALGATE_ACCESS_KEY_ID: 'AKID', SEALGATE_SECRET_ACCESS_KEY: 'not-to-be-printed' }
+    const run = serve(await freePort(), credentials)
+    const banner = await ready(run)
+    assert.match(banner, /Access key id: +AKID \(from the configuration\)/)
+    assert.match(banner, new RegExp(`Keyring: +${dataDir}/keyring.json \\(made now\\)\n +BACK IT UP`))
+    assert.doesNotMatch(banner, /not-to-be-printed|plain HTTP/)
+    run.child.kill('SIGTERM')
+    assert.equal(await run.exit, 0)
+    assert.ok(!existsSync(join(dataDir, 'credentials.json')))
+  })
+
+  it('warns of plain HTTP on every address, and prints one that clients can use', async () => {
+    const port = await freePort()
+    const run = serve(port, { SEALGATE_LISTEN: `0.0.0.0:${port}` })
+    const banner = await ready(run)
+    assert.match(banner, new RegExp(`^Sealgate serves S3 on http://127\\.0\\.0\\.1:${port}$`, 'm'))
+    assert.match(banner, /listens on 0\.0\.0\.0\) by plain HTTP: put TLS in front/)
+    run.child.kill('SIGTERM')
+    assert.equal(await run.exit, 0)
   })
 
   it('refuses a taken port, a directory in use, a keyring that others can read or that is missing', async () => {

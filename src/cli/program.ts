@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { config } from './config.ts'
+import { keygen } from './keygen.ts'
+import { refusal } from './refusal.ts'
+import { serve } from './serve.ts'
+
+/** The command line: what there is, its help, and the exit status. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = new Command('sealgate')
+    .description(
+      'S3-compatible gateway that encrypts objects on the way in and decrypts them on the way out.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ helpWidth: 100 })
+    .addHelpText('after', HELP)
+  program
+    .command('serve')
+    .summary('serve S3')
+    .description('Serve S3. The first start makes a keyring and credentials, and prints what clients need.')
+    .addOption(configOption())
+    .addHelpText('after', SERVE_HELP)
+    .action((options: ConfigOption) => guarded(() => serve(options.config)))
+  program
+    .command('config')
+    .summary('check the configuration and print it')
+    .description(
+      'Check the configuration without starting, and print every field with where it is from. The secret is not shown.',
+    )
+    .addOption(configOption())
+    .action((options: ConfigOption) => guarded(async () => config(options.config)))
+  program
+    .command('keygen')
+    .summary('make a keyring file')
+    .description('Make a keyring file for the local key service, readable by this user only.')
+    .argument('<file>', 'where to write it; an existing file is left alone')
+    .addHelpText('after', KEYGEN_HELP)
+    .action((file: string) => guarded(async () => keygen(file)))
+  await program.parseAsync(argv)
+}
+
+interface ConfigOption {
+  readonly config?: string
+}
+
+function configOption(): Option {
+  return new Option('-c, --config <file>', 'YAML configuration; variables win over it').env('SEALGATE_CONFIG')
+}
+
+const HELP = `
+Examples:
+  sealgate serve                            S3 on 127.0.0.1:9000, everything kept in ./data
+  sealgate serve --config sealgate.yaml     with a configuration (config.example.yaml has every field)
+  SEALGATE_WORKERS=4 sealgate serve         every field is a variable too
+  sealgate config                           what would be used, and where it is from`
+
+const SERVE_HELP = `
+Variables used most (sealgate config lists all, docs/operations.md explains them):
+  SEALGATE_LISTEN           host:port for S3 clients, default 127.0.0.1:9000
+  SEALGATE_DATA_DIR         objects, keyring and credentials, default ./data
+  SEALGATE_KEYRING          the keyring, to keep it apart from the data
+  SEALGATE_ACCESS_KEY_ID, SEALGATE_SECRET_ACCESS_KEY
+                            credentials of the clients, instead of made ones
+
+SIGTERM or Ctrl-C stops: requests under way may end; a second signal ends at once.
+Exit status: 0 stopped, 2 refused to start (the message says what to do), 1 a fault.`
+
+const KEYGEN_HELP = `
+Keep a copy in a safe place: without its keyring nothing that was sealed can be read.
+Use it by SEALGATE_KEYRING or the field kms.keyring.`
+
+/** package.json lies two levels above, for the sources and for the built package. */
+function version(): string {
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** What an operator can mend is a sentence, without a stack; everything else is a bug and keeps its stack. */
+async function guarded(command: () => Promise<void>): Promise<void> {
+  try {
+    await command()
+  } catch (error) {
+    const sentence = refusal(error)
+    console.error(sentence === null ? error : `sealgate: ${sentence}`)
+    process.exit(sentence === null ? 1 : 2)
+  }
+}
