@@ -3,11 +3,12 @@
  * Authorization header and presigned URLs. S3 encodes the path once and never normalises it.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { SealgateError } from '../errors.ts'
+import { canonicalRequest, type SignedRequest } from './canonical-request.ts'
 import type { RequestHeaders } from './headers.ts'
-import { checkLifetime, isPresigned, readPresigned } from './presigned.ts'
-import type { Target } from './target.ts'
+import { checkLifetime } from './presigned.ts'
+import { type Claim, readClaim } from './signature-claim.ts'
+import { signingKeyOf } from './signing-key.ts'
 
 const MAX_SKEW_MS = 15 * 60 * 1000
 
@@ -37,12 +38,6 @@ export interface Identity {
   readonly payload: Payload
 }
 
-export interface SignedRequest {
-  readonly method: string
-  readonly target: Target
-  readonly headers: RequestHeaders
-}
-
 export interface AuthenticateOptions {
   /** The secret access key of an access key id. */
   readonly credentials: (accessKeyId: string) => string | undefined
@@ -70,150 +65,13 @@ export function authenticate(request: SignedRequest, options: AuthenticateOption
   checkTime(claim, options.now())
   checkSignedHeaders(request.headers, claim)
   const contentHash = readContentHash(request, claim)
-  const signingKey = signingKeyOf(scope, secret)
+  const signingKey = signingKeyOf(scope.accessKeyId, scope.text, secret)
   checkSignature(request, { claim, scope, contentHash, signingKey })
   return {
     accessKeyId: scope.accessKeyId,
     presigned: claim.presigned,
     payload: readPayload(contentHash, { claim, scope, signingKey }),
   }
-}
-
-/** What a request says of its own signature, still unverified. */
-interface Claim {
-  readonly presigned: boolean
-  readonly credential: string
-  readonly signedHeaders: readonly string[]
-  readonly signature: string
-  readonly timestamp: string
-  readonly signedAt: number
-  /** Presigned URLs only. */
-  readonly expiresS?: number
-}
-
-function readClaim(request: SignedRequest): Claim {
-  const authorization = request.headers.get('authorization')
-  const { query } = request.target
-  const presigned = isPresigned(query)
-  const presignedV2 = query.has('AWSAccessKeyId') && query.has('Signature')
-  if (authorization !== undefined && (presigned || presignedV2)) {
-    throw new SealgateError(
-      'InvalidArgument',
-      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
-      { details: { ArgumentName: 'Authorization' } },
-    )
-  }
-  if (presigned) return readQueryClaim(request)
-  if (presignedV2) throw notVersion4()
-  if (authorization !== undefined) return readHeaderClaim(request.headers, authorization)
-  if (request.method === 'POST' && /^multipart\/form-data\b/i.test(request.headers.get('content-type') ?? ''))
-    throw new SealgateError('NotImplemented', 'Uploads by an HTML form (POST Object) are not implemented.')
-  throw new SealgateError('AccessDenied', undefined, { reason: 'anonymous' })
-}
-
-function notVersion4(): SealgateError {
-  return new SealgateError(
-    'InvalidRequest',
-    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-  )
-}
-
-function readQueryClaim({ target }: SignedRequest): Claim {
-  const fields = readPresigned(target.query)
-  const signedAt = parseTimestamp(fields.timestamp)
-  if (signedAt === null) {
-    throw new SealgateError(
-      'AuthorizationQueryParametersError',
-      "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
-    )
-  }
-  return {
-    ...fields,
-    presigned: true,
-    signedAt,
-    signedHeaders: readNames('AuthorizationQueryParametersError', fields.signedHeaders),
-  }
-}
-
-function readHeaderClaim(headers: RequestHeaders, authorization: string): Claim {
-  const [scheme = '', ...rest] = authorization.split(/[ \t]+/)
-  if (scheme.startsWith('AWS4-ECDSA-'))
-    throw new SealgateError('NotImplemented', 'Signature Version 4A is not supported. Use AWS4-HMAC-SHA256.')
-  if (scheme === 'AWS') throw notVersion4()
-  if (scheme !== 'AWS4-HMAC-SHA256') {
-    throw new SealgateError('InvalidArgument', 'Unsupported Authorization Type', {
-      details: { ArgumentName: 'Authorization' },
-    })
-  }
-  const fields = readAuthorizationFields(rest.join(''))
-  return {
-    presigned: false,
-    credential: fields.Credential,
-    signature: fields.Signature,
-    signedHeaders: readNames('AuthorizationHeaderMalformed', fields.SignedHeaders),
-    ...readRequestTime(headers),
-  }
-}
-
-type AuthorizationField = 'Credential' | 'SignedHeaders' | 'Signature'
-
-function readAuthorizationFields(text: string): Record<AuthorizationField, string> {
-  const found = new Map<string, string>()
-  for (const field of text.split(',')) {
-    const equals = field.indexOf('=')
-    const name = field.slice(0, Math.max(equals, 0))
-    if (!/^(Credential|SignedHeaders|Signature)$/.test(name) || found.has(name))
-      throw malformed('The authorization header is malformed.')
-    found.set(name, field.slice(equals + 1))
-  }
-  const need = (name: AuthorizationField): string => {
-    const value = found.get(name)
-    if (value === undefined || value === '')
-      throw malformed(
-        `The authorization header is malformed; the authorization component "${name}" is missing.`,
-      )
-    return value
-  }
-  return {
-    Credential: need('Credential'),
-    SignedHeaders: need('SignedHeaders'),
-    Signature: need('Signature'),
-  }
-}
-
-function malformed(message: string): SealgateError {
-  return new SealgateError('AuthorizationHeaderMalformed', message)
-}
-
-type MalformedKind = 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError'
-
-function readNames(kind: MalformedKind, text: string): readonly string[] {
-  const names = text.split(';')
-  if (names.some((name) => !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) || new Set(names).size !== names.length)
-    throw new SealgateError(kind, 'The list of signed headers is malformed.')
-  return names
-}
-
-/** x-amz-date, or else Date, in ISO 8601's basic format or as an HTTP date. */
-function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt: number } {
-  const text = headers.get('x-amz-date') ?? headers.get('date')
-  const basic = text === undefined ? null : parseTimestamp(text)
-  if (text !== undefined && basic !== null) return { timestamp: text, signedAt: basic }
-  const http = text !== undefined && /^[A-Z][a-z]{2}, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(http)) {
-    throw new SealgateError('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
-  }
-  return { timestamp: new Date(http).toISOString().replace(/[-:]|\.\d+/g, ''), signedAt: http }
-}
-
-/** Strict: 20130231T… is no time, though Date would make it one in March. */
-function parseTimestamp(text: string): number | null {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
-  if (match === null) return null
-  const [, year, month, day, hour, minute, second] = match
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
-  const time = Date.parse(iso)
-  return Number.isNaN(time) || new Date(time).toISOString() !== iso ? null : time
 }
 
 interface Scope {
@@ -335,7 +193,7 @@ function checkSignature(
   o: { claim: Claim; scope: Scope; contentHash: string; signingKey: Buffer },
 ): void {
   const { claim, scope } = o
-  const canonical = canonicalRequest(request, claim, o.contentHash)
+  const canonical = canonicalRequest(request, { ...claim, contentHash: o.contentHash })
   const toSign = [
     'AWS4-HMAC-SHA256',
     claim.timestamp,
@@ -355,65 +213,9 @@ function checkSignature(
   })
 }
 
-/** One character a byte: header values are latin1, everything else ASCII. */
-function canonicalRequest({ method, target, headers }: SignedRequest, claim: Claim, hash: string): string {
-  const fields = claim.signedHeaders.map((name) => {
-    const values = headers.all(name).map((value) => value.replace(/[ \t]+/g, ' '))
-    return `${name}:${values.join(',')}\n`
-  })
-  return [
-    method,
-    target.path.split('/').map(encode).join('/'),
-    canonicalQuery(target, claim.presigned),
-    fields.join(''),
-    claim.signedHeaders.join(';'),
-    hash,
-  ].join('\n')
-}
-
-function canonicalQuery(target: Target, presigned: boolean): string {
-  const pairs = target.query
-    .entries()
-    .filter(([name]) => !presigned || name !== 'X-Amz-Signature')
-    .map(([name, value]) => [encode(name), encode(value)] as const)
-  return pairs
-    .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&')
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** RFC 3986: everything but the unreserved characters, as bytes of UTF-8. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-}
-
 /** What a client signed may hold a customer key or a session token; an error document is the wrong place for them. */
 function withoutSecrets(canonical: string): string {
   return canonical
     .replace(/^([a-z0-9-]*(?:customer-key|security-token)):.*$/gm, '$1:***')
     .replace(/(X-Amz-Security-Token=)[^&\n]*/g, '$1***')
-}
-
-/** A signing key is good for one day and region; the secret is kept to notice that it was replaced. */
-const signingKeys = new LRUCache<string, { readonly secret: string; readonly key: Buffer }>({ max: 1000 })
-
-function signingKeyOf({ accessKeyId, text }: Scope, secret: string): Buffer {
-  const id = `${accessKeyId}/${text}`
-  const cached = signingKeys.get(id)
-  if (cached?.secret === secret) return cached.key
-  const key = text
-    .split('/')
-    .reduce(
-      (parent, field) => createHmac('sha256', parent).update(field).digest(),
-      Buffer.from(`AWS4${secret}`, 'utf8'),
-    )
-  signingKeys.set(id, { secret, key })
-  return key
 }

@@ -1,0 +1,58 @@
+import type { RequestHeaders } from './headers.ts'
+import type { Target } from './target.ts'
+
+export interface SignedRequest {
+  readonly method: string
+  readonly target: Target
+  readonly headers: RequestHeaders
+}
+
+export interface Signing {
+  readonly signedHeaders: readonly string[]
+  /** The signature itself is in the query, and no part of what was signed. */
+  readonly presigned: boolean
+  /** The value of x-amz-content-sha256. */
+  readonly contentHash: string
+}
+
+/**
+ * What Signature Version 4 signs ("Create a canonical request" in the S3 API reference). S3 encodes the path once and never normalises
+ * it. One character a byte: header values are latin1, everything else ASCII.
+ */
+export function canonicalRequest({ method, target, headers }: SignedRequest, o: Signing): string {
+  const fields = o.signedHeaders.map((name) => {
+    const values = headers.all(name).map((value) => value.replace(/[ \t]+/g, ' '))
+    return `${name}:${values.join(',')}\n`
+  })
+  return [
+    method,
+    target.path.split('/').map(encode).join('/'),
+    canonicalQuery(target, o.presigned),
+    fields.join(''),
+    o.signedHeaders.join(';'),
+    o.contentHash,
+  ].join('\n')
+}
+
+function canonicalQuery(target: Target, presigned: boolean): string {
+  const pairs = target.query
+    .entries()
+    .filter(([name]) => !presigned || name !== 'X-Amz-Signature')
+    .map(([name, value]) => [encode(name), encode(value)] as const)
+  return pairs
+    .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&')
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** RFC 3986: everything but the unreserved characters, as bytes of UTF-8. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
