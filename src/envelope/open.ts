@@ -6,6 +6,11 @@ import type { ObjectKey } from './object-key.ts'
 import { openSegment, plainSegmentSize, segmentNonce, segmentRange } from './segment.ts'
 import { segmentCount } from './size.ts'
 
+/** Stored bytes; `release` is called with each chunk that has been used up, which may then be filled anew. */
+export interface StoredBytes extends AsyncIterable<Uint8Array> {
+  release?(chunk: Uint8Array): void
+}
+
 /**
  * Opens stored segments of one part, each verified before any of it is yielded; reads no further than it needs,
  * then closes `body`. Throws ObjectIntegrityError for bytes that were altered, moved or cut.
@@ -20,7 +25,7 @@ export async function* openSegments(o: {
   readonly salt: Buffer
   readonly partSize: number
   readonly firstSegment: number
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: StoredBytes
   readonly skip: number
   readonly length: number
 }): AsyncGenerator<Buffer> {
@@ -57,7 +62,7 @@ export async function* openRange(o: {
   readonly parts: readonly PartLayout[]
   readonly start: number
   readonly endInclusive: number
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: StoredBytes
 }): AsyncGenerator<Buffer> {
   const source = new SegmentSource(o.body)
   try {
@@ -117,12 +122,16 @@ async function* openFrom(source: SegmentSource, o: PartSlice): AsyncGenerator<Bu
 
 /** Cuts a body into pieces of the asked length. A returned piece is valid until the next read. */
 class SegmentSource {
+  readonly #source: StoredBytes
   readonly #body: AsyncIterator<Uint8Array>
   readonly #joined = Buffer.alloc(SEGMENT_SIZE + TAG_SIZE)
+  /** The chunk as it came, and what is left of it. */
+  #whole: Uint8Array | null = null
   #chunk: Uint8Array = new Uint8Array(0)
   #ended = false
 
-  constructor(body: AsyncIterable<Uint8Array>) {
+  constructor(body: StoredBytes) {
+    this.#source = body
     this.#body = body[Symbol.asyncIterator]()
   }
 
@@ -139,6 +148,7 @@ class SegmentSource {
   }
 
   async #next(): Promise<void> {
+    this.#giveBack()
     let result: IteratorResult<Uint8Array>
     try {
       result = await this.#body.next()
@@ -150,7 +160,14 @@ class SegmentSource {
       this.#ended = true
       throw integrityError('segment: cut short')
     }
+    this.#whole = result.value
     this.#chunk = result.value
+  }
+
+  /** Only when the next bytes are wanted: until then a piece of the chunk is with the caller of `read`. */
+  #giveBack(): void {
+    if (this.#whole !== null && this.#chunk.length === 0) this.#source.release?.(this.#whole)
+    this.#whole = null
   }
 
   #take(size: number): Uint8Array {
@@ -161,6 +178,7 @@ class SegmentSource {
 
   /** Lets the body go if it has not ended by itself. */
   async close(): Promise<void> {
+    this.#giveBack()
     if (this.#ended) return
     this.#ended = true
     await this.#body.return?.()

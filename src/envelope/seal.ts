@@ -14,44 +14,38 @@ import { segmentCount, segmentsSize, storedSize } from './size.ts'
  * @param o.salt 32 fresh random bytes for this upload of the part; empty for part number 0
  * @param o.size plaintext bytes; a body of another length throws IncompleteBody
  */
-export async function* sealPart(o: {
+export function sealPart(o: {
   readonly objectKey: ObjectKey
   readonly partNumber: number
   readonly salt: Buffer
   readonly size: number
   readonly body: AsyncIterable<Uint8Array>
-}): AsyncGenerator<Buffer> {
-  const key = o.objectKey.partKey(o.partNumber, o.salt)
-  try {
-    yield* sealSegments(key, o.size, o.body, () => NOTHING)
-  } finally {
-    key.fill(0)
-  }
+}): SealedBody {
+  return sealedBody(
+    () => o.objectKey.partKey(o.partNumber, o.salt),
+    o,
+    () => NOTHING,
+  )
 }
 
 /**
  * Seals a single PUT: segments ‖ zero padding ‖ footer and trailer, exactly `storedSize(size)` bytes. Like
  * `sealPart` it holds the last segment back until the body has ended and `footer` has returned.
  */
-export async function* sealObject(o: {
+export function sealObject(o: {
   readonly objectKey: ObjectKey
   readonly size: number
   readonly body: AsyncIterable<Uint8Array>
   /** The plaintext's checksums; called once, when the body has ended. */
   readonly footer: () => FooterChecksums
-}): AsyncGenerator<Buffer> {
+}): SealedBody {
   const stored = storedSize(o.size)
-  const key = o.objectKey.partKey(0, NOTHING)
   const finish = (): Buffer => {
     const fields = { objectKey: o.objectKey, plainSize: o.size, storedSize: stored, parts: [] }
     const footer = sealFooter({ ...fields, checksums: o.footer() })
     return Buffer.concat([Buffer.alloc(stored - segmentsSize(o.size) - footer.length), footer])
   }
-  try {
-    yield* sealSegments(key, o.size, o.body, finish)
-  } finally {
-    key.fill(0)
-  }
+  return sealedBody(() => o.objectKey.partKey(0, NOTHING), o, finish)
 }
 
 /**
@@ -87,16 +81,39 @@ export function sealFooter(o: {
 
 const NOTHING = Buffer.alloc(0)
 
+/** Sealed bytes. Chunks are the consumer's to keep, or to give back by `release` when it has done with them. */
+export interface SealedBody extends AsyncGenerator<Buffer> {
+  release(chunk: Uint8Array): void
+}
+
+function sealedBody(
+  partKey: () => Buffer,
+  o: { readonly size: number; readonly body: AsyncIterable<Uint8Array> },
+  finish: () => Buffer,
+): SealedBody {
+  return Object.assign(sealSegments(partKey, o.size, o.body, finish), { release: freeMemory })
+}
+
+/**
+ * Frees a ciphertext at once. A cipher always allocates what it returns, outside of V8's heap, where V8 lets tens of MiB
+ * pile up before it collects. Whoever uses the chunk after all finds it empty, not with other bytes in it. What shares
+ * its memory with others (Buffer's pool) is left alone.
+ */
+function freeMemory({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
+}
+
 /**
  * Ciphertexts and tags by turns, as the cipher made them: nothing is copied, and no buffer is used again. `finish` is called
  * when the body has ended, and its bytes follow the last segment.
  */
 async function* sealSegments(
-  key: Buffer,
+  partKey: () => Buffer,
   size: number,
   body: AsyncIterable<Uint8Array>,
   finish: () => Buffer,
 ): AsyncGenerator<Buffer> {
+  const key = partKey()
   const last = segmentCount(size) - 1
   // Never more than one segment waits here; a caller's chunk is used only until the next is asked for.
   const pending = Buffer.alloc(Math.min(size, SEGMENT_SIZE))
@@ -129,6 +146,7 @@ async function* sealSegments(
     const [ciphertext, tag] = sealSegment(key, pending.subarray(0, filled), segmentNonce(last, true))
     yield Buffer.concat([ciphertext, tag, end])
   } finally {
+    key.fill(0)
     pending.fill(0)
   }
 }

@@ -1,4 +1,5 @@
 import { type Footer, layoutParts, openSegments, segmentRange, segmentsSize } from '../envelope/index.ts'
+import type { ObjectBody } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { integrity, type OpenedObject } from './open-object.ts'
 import type { Slice } from './range.ts'
@@ -47,7 +48,7 @@ export async function* readPlain(
 async function* openPieces(
   object: OpenedObject,
   pieces: readonly Piece[],
-  body: AsyncIterable<Uint8Array>,
+  body: StoredBody,
 ): AsyncGenerator<Buffer> {
   const reader = new StoredReader(body)
   for (const piece of pieces) {
@@ -101,23 +102,48 @@ export function piecesOf(object: OpenedObject, footer: Footer | null, slice: Sli
   return pieces
 }
 
-/** Hands out a stream of bytes in runs of known lengths, without copying. */
-export class StoredReader {
-  readonly #source: AsyncIterator<Uint8Array>
-  #rest: Uint8Array = new Uint8Array(0)
+type StoredBody = AsyncIterable<Uint8Array> & Pick<ObjectBody, 'release'>
 
-  constructor(body: AsyncIterable<Uint8Array>) {
+/**
+ * Hands out a stream of bytes in runs of known lengths, without copying. A chunk of the source goes back to it once every
+ * piece that was cut from it has been released; a reader that keeps its pieces keeps the chunk.
+ */
+export class StoredReader {
+  readonly #body: StoredBody
+  readonly #source: AsyncIterator<Uint8Array>
+  #whole: Uint8Array = new Uint8Array(0)
+  #rest: Uint8Array = this.#whole
+  #released = 0
+
+  constructor(body: StoredBody) {
+    this.#body = body
     this.#source = body[Symbol.asyncIterator]()
   }
 
-  async *take(bytes: number): AsyncGenerator<Uint8Array> {
+  take(bytes: number): StoredBody {
+    const pieces = this.#pieces(bytes)
+    return {
+      [Symbol.asyncIterator]: () => pieces,
+      release: (piece) => {
+        if (piece.buffer === this.#whole.buffer) this.#released += piece.length
+      },
+    }
+  }
+
+  async #next(): Promise<boolean> {
+    if (this.#whole.length > 0 && this.#released === this.#whole.length) this.#body.release?.(this.#whole)
+    this.#released = 0
+    const next = await this.#source.next()
+    if (next.done === true) return false
+    this.#whole = next.value
+    this.#rest = next.value
+    return true
+  }
+
+  async *#pieces(bytes: number): AsyncGenerator<Uint8Array> {
     let remaining = bytes
     while (remaining > 0) {
-      if (this.#rest.length === 0) {
-        const next = await this.#source.next()
-        if (next.done === true) return
-        this.#rest = next.value
-      }
+      if (this.#rest.length === 0 && !(await this.#next())) return
       const chunk = this.#rest.subarray(0, remaining)
       this.#rest = this.#rest.subarray(chunk.length)
       remaining -= chunk.length

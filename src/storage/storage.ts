@@ -22,8 +22,8 @@ export interface Storage {
   deleteBucket(bucket: string): Promise<void>
 
   /**
-   * Stores exactly `size` bytes, whose chunks are the store's to keep: `body` does not use a buffer again. Nothing is visible, and nothing stays behind, unless `body` ends normally after
-   * exactly `size` bytes: an error thrown by the body, or a body too short or too long, aborts the write (the body's
+   * Stores exactly `size` bytes. Nothing is visible, and nothing stays behind, unless `body` ends normally after exactly
+   * `size` bytes: an error thrown by the body, or a body too short or too long, aborts the write (the body's
    * own error is rethrown as it is). Once the promise resolves the object survives a crash of the machine.
    * The condition is enforced atomically with the commit, across processes: PreconditionFailed; If-Match on an absent
    * key is NoSuchKey.
@@ -112,9 +112,20 @@ export interface ObjectName {
   readonly key: string
 }
 
+/**
+ * Bytes on their way in. A chunk is the store's to keep: the body does not touch it again, unless the store gives it back.
+ */
+export interface IncomingBody extends AsyncIterable<Uint8Array> {
+  /**
+   * Called at most once with a chunk of this body that the store will not look at again, so that its memory is free at once
+   * and not when the garbage collector comes by. A store may leave it out.
+   */
+  release?(chunk: Uint8Array): void
+}
+
 export interface PutObjectRequest extends ObjectName, ObjectAttributes {
   readonly size: number
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: IncomingBody
   readonly condition?: WriteCondition | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -137,8 +148,13 @@ export interface GetObjectRequest extends ObjectName {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Bytes on their way out; whoever holds it consumes it to the end or destroys it. A Node Readable is one. */
+/**
+ * Bytes on their way out; whoever holds it consumes it to the end or destroys it. A Node Readable is one. A chunk is the
+ * reader's to keep, unless the reader gives it back.
+ */
 export interface ObjectBody extends AsyncIterable<Uint8Array> {
+  /** Called at most once with a whole chunk as it came, that the reader will not look at again: the store may fill it anew. */
+  release?(chunk: Uint8Array): void
   destroy(error?: Error): unknown
 }
 
@@ -205,7 +221,7 @@ export interface UploadReference extends ObjectName {
 export interface UploadPartRequest extends UploadReference {
   readonly partNumber: number
   readonly size: number
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: IncomingBody
 }
 
 export interface CompleteMultipartUploadRequest extends UploadReference {

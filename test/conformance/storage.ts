@@ -230,6 +230,39 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         assert.equal((await read(bucket, 'there')).toString(), 'before')
       })
 
+      it('are whole though the body uses again what the store gives back, and the store what its reader does', async () => {
+        const bucket = await bucketOf()
+        const data = randomBytes(900_000)
+        const given = new Set<ArrayBufferLike>()
+        const body = {
+          async *[Symbol.asyncIterator]() {
+            for (let at = 0; at < data.length; at += 50_000) {
+              const chunk = new Uint8Array(data.subarray(at, at + 50_000))
+              given.add(chunk.buffer)
+              yield chunk
+            }
+          },
+          release(chunk: Uint8Array) {
+            assert.ok(given.delete(chunk.buffer), 'a chunk of this body, and once')
+            chunk.fill(0)
+          },
+        }
+        await put(bucket, 'k', data, { body })
+        const kept = await read(bucket, 'k')
+        assert.equal(sha(kept), sha(data), 'a reader that gives nothing back keeps every chunk')
+        const { body: stored } = await storage.getObject({ bucket, key: 'k' })
+        const hash = createHash('sha256')
+        let n = 0
+        let held: [Uint8Array, string] | null = null
+        for await (const chunk of stored) {
+          hash.update(chunk)
+          if (n++ === 1) held = [chunk, sha(Buffer.from(chunk))]
+          else stored.release?.(chunk)
+        }
+        assert.equal(hash.digest('hex'), sha(data))
+        if (held !== null) assert.equal(sha(Buffer.from(held[0])), held[1], 'what was not given back stays')
+      })
+
       it('that are written at once by many are one of them, whole', async () => {
         const bucket = await bucketOf()
         const datas = Array.from({ length: 8 }, () => randomBytes(40_000))

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SealgateError } from '../../errors.ts'
+import type { IncomingBody } from '../storage.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { IndexDatabase } from './index-database.ts'
 
@@ -60,13 +61,13 @@ export class Blobs {
   }
 
   /** Takes a body of exactly `size` bytes; throws what the body throws, and leaves nothing behind then. */
-  async write(size: number, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<NewBlob | null> {
+  async write(size: number, body: IncomingBody, signal?: AbortSignal): Promise<NewBlob | null> {
     const { id, lease } = await this.#nextId()
     const pending: Uint8Array[] = []
     let writer: FileWriter | null = null
     let received = 0
     try {
-      if (size > INLINE_BYTES) writer = await FileWriter.create(this.#path(id))
+      if (size > INLINE_BYTES) writer = await FileWriter.create(this.#path(id), body)
       for await (const chunk of body) {
         signal?.throwIfAborted()
         received += chunk.length
@@ -261,15 +262,17 @@ export class Blobs {
 /** Gathers small chunks into large writes; one write is under way at a time, which is the back-pressure. */
 class FileWriter {
   readonly #file: FileHandle
+  readonly #body: IncomingBody
   #pending: Uint8Array[] = []
   #bytes = 0
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, body: IncomingBody) {
     this.#file = file
+    this.#body = body
   }
 
-  static async create(path: string): Promise<FileWriter> {
-    return new FileWriter(await open(path, 'wx', 0o600))
+  static async create(path: string, body: IncomingBody): Promise<FileWriter> {
+    return new FileWriter(await open(path, 'wx', 0o600), body)
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -305,6 +308,7 @@ class FileWriter {
     left -= bytesWritten
     // A short write is legal; the rest goes in one piece.
     if (left > 0) await this.#file.writeFile(Buffer.concat(buffers).subarray(bytesWritten))
+    for (const buffer of buffers) this.#body.release?.(buffer)
   }
 }
 

@@ -57,44 +57,78 @@ function cutExtents(extents: readonly Extent[], start: number, end: number): Cut
 }
 
 function bodyOf(blobs: Blobs, cuts: readonly Cut[]): ObjectBody {
-  const bytes = generate(blobs, cuts)
-  let begun = false
+  const buffers = new ReadBuffers()
+  const bytes = generate(blobs, cuts, buffers)
   return {
-    [Symbol.asyncIterator]: () => {
-      begun = true
-      return bytes
-    },
+    [Symbol.asyncIterator]: () => bytes,
+    release: (chunk) => buffers.giveBack(chunk),
     destroy: () => {
-      // A generator that never began has no finally to run.
-      if (!begun) closeAll(cuts).catch(() => undefined)
-      else bytes.return(undefined).catch(() => undefined)
+      const ended = bytes.return(undefined).catch(() => undefined)
+      // A generator that was never asked for anything has no finally to run.
+      ended.then(() => closeAll(cuts)).catch(() => undefined)
     },
   }
 }
 
-async function* generate(blobs: Blobs, cuts: readonly Cut[]): AsyncGenerator<Buffer> {
+async function* generate(
+  blobs: Blobs,
+  cuts: readonly Cut[],
+  buffers: ReadBuffers,
+): AsyncGenerator<Uint8Array> {
   try {
     for (const cut of cuts) {
       cut.source ??= await openSource(blobs, cut.id)
-      if ('inline' in cut.source) yield cut.source.inline.subarray(cut.start, cut.end + 1)
-      else yield* readFile(cut.source.file, cut.start, cut.end)
+      if ('inline' in cut.source) yield inlineBytes(cut.source.inline, cut)
+      else yield* readFile(cut.source.file, cut, buffers)
+      // Not only at the end: an object may have ten thousand parts.
+      await close(cut)
     }
   } finally {
     await closeAll(cuts)
   }
 }
 
-async function* readFile(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
-  for (let position = start; position <= end; ) {
-    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, end - position + 1))
+function inlineBytes(bytes: Buffer, { start, end }: Cut): Buffer {
+  if (bytes.length <= end) throw shorter()
+  return bytes.subarray(start, end + 1)
+}
+
+async function* readFile(file: FileHandle, cut: Cut, buffers: ReadBuffers): AsyncGenerator<Uint8Array> {
+  for (let position = cut.start; position <= cut.end; ) {
+    const buffer = buffers.take(Math.min(READ_BYTES, cut.end - position + 1))
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
-    if (bytesRead === 0)
-      throw new SealgateError('ObjectIntegrityError', undefined, {
-        reason: 'a blob file is shorter than the index says',
-      })
+    if (bytesRead === 0) throw shorter()
     position += bytesRead
     yield buffer.subarray(0, bytesRead)
   }
+}
+
+/** One buffer for the whole of a body, as long as its reader gives back each chunk; a new one for each that it keeps. */
+class ReadBuffers {
+  #lent: ArrayBuffer | null = null
+  #free: ArrayBuffer | null = null
+
+  take(bytes: number): Uint8Array {
+    const buffer =
+      this.#free !== null && this.#free.byteLength >= bytes
+        ? this.#free
+        : Buffer.allocUnsafeSlow(bytes).buffer
+    this.#free = null
+    this.#lent = buffer
+    return Buffer.from(buffer, 0, bytes)
+  }
+
+  giveBack(chunk: Uint8Array): void {
+    if (chunk.buffer !== this.#lent) return
+    this.#free = this.#lent
+    this.#lent = null
+  }
+}
+
+function shorter(): SealgateError {
+  return new SealgateError('ObjectIntegrityError', undefined, {
+    reason: 'a blob is shorter than the index says',
+  })
 }
 
 async function openSource(blobs: Blobs, id: number): Promise<Source> {
@@ -110,8 +144,10 @@ async function openSource(blobs: Blobs, id: number): Promise<Source> {
   }
 }
 
+async function close({ source }: Cut): Promise<void> {
+  if (source !== undefined && 'file' in source) await source.file.close().catch(() => undefined)
+}
+
 async function closeAll(cuts: readonly Cut[]): Promise<void> {
-  for (const cut of cuts) {
-    if (cut.source !== undefined && 'file' in cut.source) await cut.source.file.close().catch(() => undefined)
-  }
+  for (const cut of cuts) await close(cut)
 }
