@@ -79,6 +79,7 @@ class FilesystemStorage implements Storage {
   }
   readonly #index: IndexDatabase
   readonly #blobs: Blobs
+  readonly #running = new Set<Promise<unknown>>()
 
   constructor(index: IndexDatabase, blobs: Blobs) {
     this.#index = index
@@ -117,7 +118,11 @@ class FilesystemStorage implements Storage {
     })
   }
 
-  async putObject(request: PutObjectRequest): Promise<PutObjectResult> {
+  putObject(request: PutObjectRequest): Promise<PutObjectResult> {
+    return this.#finished(this.#putObject(request))
+  }
+
+  async #putObject(request: PutObjectRequest): Promise<PutObjectResult> {
     this.#requireBucket(request.bucket)
     this.#checkCondition(request, request.condition)
     const blob = await this.#blobs.write(request.size, request.body, request.signal)
@@ -185,7 +190,11 @@ class FilesystemStorage implements Storage {
     return { uploadId }
   }
 
-  async uploadPart(request: UploadPartRequest): Promise<{ readonly etag: string }> {
+  uploadPart(request: UploadPartRequest): Promise<{ readonly etag: string }> {
+    return this.#finished(this.#uploadPart(request))
+  }
+
+  async #uploadPart(request: UploadPartRequest): Promise<{ readonly etag: string }> {
     this.#requireBucket(request.bucket)
     findUpload(this.#index, request)
     const etag = randomBytes(16).toString('hex')
@@ -271,8 +280,19 @@ class FilesystemStorage implements Storage {
   }
 
   async close(): Promise<void> {
+    // A file that is being written belongs to a lease, which goes with this process.
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
     await this.#blobs.close()
     this.#index.close()
+  }
+
+  async #finished<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    try {
+      return await work
+    } finally {
+      this.#running.delete(work)
+    }
   }
 
   async #commit<T>(blob: NewBlob | null, run: () => T): Promise<T> {
@@ -294,7 +314,8 @@ class FilesystemStorage implements Storage {
   ): PutObjectResult {
     this.#requireBucket(request.bucket)
     const earlier = this.#findObject(request)
-    const lastModified = Date.now()
+    // A clock that was set back does not make the newer object the older one.
+    const lastModified = Math.max(Date.now(), earlier?.modified ?? 0)
     this.#index.run(
       'INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       request.bucket,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { SealgateError } from '../../errors.ts'
 import type { IncomingBody } from '../storage.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -12,6 +12,8 @@ const INLINE_BYTES = 16 * 1024
 const WRITE_BYTES = 256 * 1024
 const LEASE_IDS = 256
 const FANOUT = 256
+/** How old the directory of an instance without leases must be to be a dead one's, and not one that is just starting. */
+const STARTING_MS = 60 * 60 * 1000
 
 /** Bytes that are on the disk, but belong to nothing until a transaction records them. */
 export interface NewBlob {
@@ -51,8 +53,7 @@ export class Blobs {
   }
 
   static async open(directory: string, index: IndexDatabase): Promise<Blobs> {
-    for (let index = 0; index < FANOUT; index++)
-      mkdirSync(join(directory, 'blobs', hex(index)), { recursive: true })
+    makeDirectories(directory)
     const instance = randomUUID()
     const lock = await lockDirectory(join(directory, 'instances', instance))
     const blobs = new Blobs(directory, index, instance, lock)
@@ -79,8 +80,8 @@ export class Blobs {
       if (received !== size) throw new SealgateError('IncompleteBody')
       await writer?.finish(join(this.#directory, 'blobs', hex(id % FANOUT)))
     } catch (error) {
-      await writer?.discard(this.#path(id))
-      this.#settle(lease)
+      // A file that cannot be removed now keeps its lease, and recovery removes it.
+      if (writer === null || (await writer.discard(this.#path(id)))) this.#settle(lease)
       throw noSpace(error) ?? error
     }
     if (size > 0) return { id, lease, size, inline: writer === null ? Buffer.concat(pending) : null }
@@ -131,8 +132,7 @@ export class Blobs {
   /** Removes a file that was written and then not recorded. */
   async discard(blob: NewBlob | null): Promise<void> {
     if (blob === null) return
-    if (blob.inline === null) await unlink(this.#path(blob.id)).catch(ignoreAbsent)
-    this.#settle(blob.lease)
+    if (blob.inline !== null || (await removed(this.#path(blob.id)))) this.#settle(blob.lease)
   }
 
   inline(id: number): Buffer | null | undefined {
@@ -158,7 +158,8 @@ export class Blobs {
 
   async close(): Promise<void> {
     clearTimeout(this.#sweep)
-    await this.#removeGarbage()
+    // The index remembers what could not be removed.
+    await this.#removeGarbage().catch(() => undefined)
     await this.#index.write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))
     this.#lock.release()
     rmSync(join(this.#directory, 'instances', this.#instance), { recursive: true, force: true })
@@ -222,7 +223,9 @@ export class Blobs {
         .all<{ instance: string }>('SELECT DISTINCT instance FROM lease')
         .map(({ instance }) => instance),
     )
-    for (const name of readdirSync(join(this.#directory, 'instances'))) instances.add(name)
+    // Between making its directory and locking it, a process that is just starting looks like a dead one.
+    for (const name of readdirSync(join(this.#directory, 'instances')))
+      if (this.#isOld(name)) instances.add(name)
     instances.delete(this.#instance)
     for (const instance of instances) {
       const lock = await lockDirectory(join(this.#directory, 'instances', instance)).catch(() => null)
@@ -235,6 +238,12 @@ export class Blobs {
       ...this.#index.all<{ blob: number }>('SELECT blob FROM garbage').map(({ blob }) => blob),
     )
     await this.#removeGarbage()
+  }
+
+  #isOld(instance: string): boolean {
+    const path = join(this.#directory, 'instances', instance)
+    const made = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()
+    return Date.now() - made > STARTING_MS
   }
 
   #buryInstance(instance: string): void {
@@ -293,9 +302,11 @@ class FileWriter {
     }
   }
 
-  async discard(path: string): Promise<void> {
-    await this.#file.close().catch(() => undefined)
-    await unlink(path).catch(ignoreAbsent)
+  discard(path: string): Promise<boolean> {
+    return this.#file.close().then(
+      () => removed(path),
+      () => removed(path),
+    )
   }
 
   async #flush(): Promise<void> {
@@ -310,6 +321,30 @@ class FileWriter {
     if (left > 0) await this.#file.writeFile(Buffer.concat(buffers).subarray(bytesWritten))
     for (const buffer of buffers) this.#body.release?.(buffer)
   }
+}
+
+/** Makes what is missing, durably: a file is only as durable as the directories above it. */
+function makeDirectories(directory: string): void {
+  const blobs = join(directory, 'blobs')
+  if (existsSync(join(blobs, hex(FANOUT - 1)))) return
+  for (let index = 0; index < FANOUT; index++) mkdirSync(join(blobs, hex(index)), { recursive: true })
+  for (const path of [blobs, directory, dirname(directory)]) {
+    const file = openSync(path, 'r')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+function removed(path: string): Promise<boolean> {
+  return unlink(path)
+    .catch(ignoreAbsent)
+    .then(
+      () => true,
+      () => false,
+    )
 }
 
 function hex(index: number): string {

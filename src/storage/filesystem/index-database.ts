@@ -82,6 +82,7 @@ export class IndexDatabase {
 
   close(): void {
     this.#closed = true
+    this.#fail(new Error('the index is closed'))
     this.#database.close()
   }
 

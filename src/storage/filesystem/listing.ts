@@ -23,9 +23,11 @@ export function listPage(index: IndexDatabase, request: ListObjectsRequest): Lis
   let lower = lowerBound(request, prefix)
   let last = ''
   if (maxKeys === 0) return { objects, commonPrefixes }
+  // Behind a common prefix there is often the next one: what a seek reads grows only while it finds objects.
+  let want = delimiter.length === 0 ? maxKeys + 1 : 2
   for (;;) {
-    const want = delimiter.length === 0 ? maxKeys - objects.length + 1 : Math.min(128, maxKeys + 1)
     const rows = scan(index, bucket, lower, end, want)
+    want = Math.min(want * 8, maxKeys + 1)
     for (const row of rows) {
       const key = Buffer.from(row.key.buffer, row.key.byteOffset, row.key.byteLength)
       const common = commonPrefix(key, prefix, delimiter)
@@ -48,6 +50,7 @@ export function listPage(index: IndexDatabase, request: ListObjectsRequest): Lis
       const behind = successor(common)
       if (behind === null) return { objects, commonPrefixes }
       lower = behind
+      want = 2
       break
     }
     if (rows.length === 0) return { objects, commonPrefixes }
@@ -68,11 +71,8 @@ function lowerBound(
   if (continuationToken !== undefined) lower = readToken(continuationToken)
   else if (startAfter !== '') {
     const marker = Buffer.from(startAfter)
-    const isCommonPrefix =
-      delimiter !== '' &&
-      startAfter.startsWith(prefix.toString()) &&
-      startAfter.slice(prefix.toString().length).endsWith(delimiter)
-    lower = (isCommonPrefix ? successor(marker) : null) ?? after(marker)
+    lower =
+      (isCommonPrefix(marker, prefix, Buffer.from(delimiter)) ? successor(marker) : null) ?? after(marker)
   }
   return Buffer.compare(lower, prefix) < 0 ? prefix : lower
 }
@@ -82,6 +82,12 @@ export function commonPrefix(key: Buffer, prefix: Buffer, delimiter: Buffer): Bu
   if (delimiter.length === 0) return null
   const at = key.indexOf(delimiter, prefix.length)
   return at < 0 ? null : key.subarray(0, at + delimiter.length)
+}
+
+/** Whether a listing folds keys into exactly this name. */
+export function isCommonPrefix(name: Buffer, prefix: Buffer, delimiter: Buffer): boolean {
+  const begins = name.subarray(0, prefix.length).equals(prefix)
+  return begins && commonPrefix(name, prefix, delimiter)?.length === name.length
 }
 
 /** The smallest byte string behind every one that begins with this; null if there is none. */

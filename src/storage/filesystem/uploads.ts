@@ -10,7 +10,7 @@ import type {
   UploadReference,
 } from '../storage.ts'
 import type { IndexDatabase } from './index-database.ts'
-import { commonPrefix, successor } from './listing.ts'
+import { commonPrefix, isCommonPrefix, successor } from './listing.ts'
 
 export interface UploadRow {
   readonly class: string
@@ -85,10 +85,12 @@ export function listUploadsPage(
   const end = successor(prefix)
   const uploads: StoredUpload[] = []
   const commonPrefixes: string[] = []
-  let [key, id] = [
+  let [key, id]: [Buffer, string] = [
     Buffer.from(request.keyMarker),
     request.keyMarker === '' || request.uploadIdMarker !== '' ? request.uploadIdMarker : '\uffff',
   ]
+  // A marker that is a common prefix stands for everything that it folds; no id is empty.
+  if (isCommonPrefix(key, prefix, delimiter)) [key, id] = [successor(key) ?? key, '']
   let [nextKeyMarker, nextUploadIdMarker] = ['', '']
   for (;;) {
     const row = index.get<{ key: Uint8Array; id: string; initiated: number; class: string }>(
@@ -123,9 +125,11 @@ export function listUploadsPage(
       ;[nextKeyMarker, nextUploadIdMarker] = [found.toString(), row.id]
     } else {
       commonPrefixes.push(common.toString())
-      // Everything that begins with the common prefix sorts before it followed by the largest character.
-      ;[key, id] = [Buffer.concat([common, Buffer.alloc(1025, 0xff)]), '\uffff']
-      ;[nextKeyMarker, nextUploadIdMarker] = [`${common.toString()}\u{10ffff}`, '']
+      const behind = successor(common)
+      if (behind === null)
+        return { uploads, commonPrefixes, isTruncated: false, nextKeyMarker: '', nextUploadIdMarker: '' }
+      ;[key, id] = [behind, '']
+      ;[nextKeyMarker, nextUploadIdMarker] = [common.toString(), '']
     }
   }
 }
