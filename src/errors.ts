@@ -82,6 +82,14 @@ export const ERRORS = {
   InvalidStorageClass: { status: 400, message: 'The storage class that you specified is not valid.' },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
   KeyTooLongError: { status: 400, message: 'Your key is too long. Keys have at most 1024 bytes.' },
+  'KMS.DisabledException': {
+    status: 400,
+    message: 'The KMS key of this bucket is disabled. Enable it, or give the bucket another one.',
+  },
+  'KMS.KMSInvalidStateException': {
+    status: 400,
+    message: 'The state of the KMS key of this bucket does not allow its use (archived, or to be deleted).',
+  },
   'KMS.NotFoundException': {
     status: 400,
     message: 'The KMS key that you named is not configured for this bucket.',

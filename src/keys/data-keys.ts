@@ -5,13 +5,18 @@ import { SealgateError } from '../errors.ts'
 import {
   canonicalContext,
   type EncryptionContext,
+  type GeneratedDataKey,
   type Kms,
   lengthPrefixed,
   WrappedKeyError,
 } from './kms/kms.ts'
+import { KmsError } from './kms/kms-error.ts'
+import { inS3Terms } from './s3-terms.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 const NEGATIVE_MS = 60_000
+/** In grace the KMS is asked again this often. */
+const GRACE_STEP_MS = 1000
 const MAX_BUCKETS = 10_000
 /** The next epoch is fetched when this share of the current one is used up. */
 const PREFETCH_AT = 0.9
@@ -38,6 +43,10 @@ export interface DataKeysOptions {
   readonly policy: (bucket: string) => { cmk: string; retired: readonly string[] }
   readonly epoch: { maxAgeMs: number; maxObjects: number; maxBytes: number }
   readonly decryptCache: { maxEntries: number; maxAgeMs: number }
+  /** How long keys may be used beyond their age while the KMS does not answer; default 0. */
+  readonly graceMs?: number
+  /** Where data keys are made: `kms` asks for them (GenerateDataKey), `local` makes them here and has them wrapped (Encrypt). Default kms. */
+  readonly source?: 'kms' | 'local'
   readonly now?: () => number
 }
 
@@ -47,6 +56,15 @@ interface Epoch extends DataKey {
   objects: number
   bytes: number
   next: Epoch | undefined
+  /** The KMS did not answer: until then it is not asked again. */
+  graceUntilMs: number
+}
+
+interface Opened {
+  readonly key: Buffer
+  readonly bornMs: number
+  /** Used without asking until then. */
+  freshUntilMs: number
 }
 
 /** The data keys of every bucket: one encrypting key per epoch, and a cache of decrypting keys. */
@@ -54,7 +72,7 @@ export class DataKeys {
   readonly #o: DataKeysOptions
   readonly #now: () => number
   readonly #epochs: LRUCache<string, Epoch>
-  readonly #opened: LRUCache<string, { key: Buffer; bornMs: number }>
+  readonly #opened: LRUCache<string, Opened>
   readonly #refused: LRUCache<string, number>
   readonly #unknown = new LRUCache<string, TokenBucket>({ max: MAX_BUCKETS })
   readonly #making = new SingleFlight<Epoch>()
@@ -78,11 +96,8 @@ export class DataKeys {
   async encrypting(bucket: string, bytes: number): Promise<DataKey> {
     for (;;) {
       this.#assertOpen()
-      const epoch = this.#current(bucket, bytes)
-      if (epoch === undefined) {
-        await this.#making.run(bucket, () => this.#make(bucket, true))
-        continue
-      }
+      const epoch = this.#current(bucket, bytes) ?? (await this.#renew(bucket))
+      if (epoch === null) continue
       epoch.objects += 1
       epoch.bytes += bytes
       if (epoch.next === undefined && this.#used(epoch) >= PREFETCH_AT) this.#prefetch(bucket, epoch)
@@ -106,10 +121,19 @@ export class DataKeys {
     const id = cacheId(e, context)
     const now = this.#now()
     const hit = this.#opened.get(id)
-    if (hit !== undefined && now - hit.bornMs < this.#o.decryptCache.maxAgeMs) return Buffer.from(hit.key)
+    if (hit !== undefined && now < hit.freshUntilMs) return Buffer.from(hit.key)
     const refusedUntil = this.#refused.get(id)
     if (refusedUntil !== undefined && now < refusedUntil) throw integrity('its data key cannot be opened')
-    return Buffer.from(await this.#opening.run(id, () => this.#open(bucket, id, e, context)))
+    try {
+      return Buffer.from(
+        await this.#opening.run(id, () => this.#open(bucket, id, e, context, hit !== undefined)),
+      )
+    } catch (error) {
+      if (hit === undefined || !this.#inGrace(error, hit.bornMs + this.#o.decryptCache.maxAgeMs))
+        throw inS3Terms(error)
+      hit.freshUntilMs = this.#now() + GRACE_STEP_MS
+      return Buffer.from(hit.key)
+    }
   }
 
   /** Zeroes every key; nothing works afterwards. */
@@ -130,10 +154,33 @@ export class DataKeys {
     return next
   }
 
+  /** Makes the next epoch. While the KMS does not answer, the old one goes on for the time of grace; null means: look again. */
+  async #renew(bucket: string): Promise<Epoch | null> {
+    try {
+      await this.#making.run(bucket, () => this.#make(bucket, true))
+      return null
+    } catch (error) {
+      const old = this.#epochs.get(bucket)
+      const usable = old !== undefined && old.cmkId === this.cmkOf(bucket)
+      if (usable && this.#inGrace(error, old.bornMs + this.#o.epoch.maxAgeMs)) {
+        old.graceUntilMs = this.#now() + GRACE_STEP_MS
+        return old
+      }
+      throw inS3Terms(error)
+    }
+  }
+
+  #inGrace(error: unknown, endMs: number): boolean {
+    const passing = error instanceof KmsError && error.passing
+    return passing && this.#now() < endMs + (this.#o.graceMs ?? 0)
+  }
+
   /** An unused epoch takes an object of any size, or an object above the limit could never be written. */
   #fits(epoch: Epoch, bytes: number): boolean {
     const { maxAgeMs, maxObjects, maxBytes } = this.#o.epoch
-    if (this.#now() - epoch.bornMs >= maxAgeMs) return false
+    const now = this.#now()
+    if (now < epoch.graceUntilMs) return true
+    if (now - epoch.bornMs >= maxAgeMs) return false
     return epoch.objects === 0 || (epoch.objects < maxObjects && epoch.bytes + bytes <= maxBytes)
   }
 
@@ -158,23 +205,49 @@ export class DataKeys {
   async #make(bucket: string, install: boolean): Promise<Epoch> {
     const cmkId = this.cmkOf(bucket)
     const dekId = randomBytes(16)
-    const made = await this.#o.kms.generateDataKey(cmkId, this.#context(bucket, dekId))
+    const context = this.#context(bucket, dekId)
+    const made = await (this.#o.source === 'local'
+      ? this.#makeHere(cmkId, context)
+      : this.#o.kms.generateDataKey(cmkId, context))
     assertUsable(made.plaintext)
-    const epoch = { dekId, cmkId, ...made, bornMs: this.#now(), objects: 0, bytes: 0, next: undefined }
+    const epoch = {
+      dekId,
+      cmkId,
+      ...made,
+      bornMs: this.#now(),
+      objects: 0,
+      bytes: 0,
+      next: undefined,
+      graceUntilMs: 0,
+    }
     if (this.#closed) wipeEpoch(epoch)
     else if (install) this.#epochs.set(bucket, epoch)
     return epoch
   }
 
-  async #open(bucket: string, id: string, e: WrappedDataKey, context: EncryptionContext): Promise<Buffer> {
-    if (!this.#tokens(bucket).take()) throw new SealgateError('SlowDown')
+  async #makeHere(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+    const plaintext = randomBytes(32)
+    return { plaintext, wrapped: await this.#o.kms.encrypt(cmkId, plaintext, context) }
+  }
+
+  async #open(
+    bucket: string,
+    id: string,
+    e: WrappedDataKey,
+    context: EncryptionContext,
+    known: boolean,
+  ): Promise<Buffer> {
+    if (!known && !this.#tokens(bucket).take())
+      throw new SealgateError('SlowDown', undefined, { headers: { 'retry-after': '1' } })
     try {
       const key = await this.#o.kms.decrypt(e.cmkId, e.wrapped, context)
       assertUsable(key)
       if (this.#closed) key.fill(0)
       this.#assertOpen()
       // A copy: waiters of this flight may run after an eviction has zeroed the cached one.
-      this.#opened.set(id, { key: Buffer.from(key), bornMs: this.#now() })
+      const bornMs = this.#now()
+      const freshUntilMs = bornMs + this.#o.decryptCache.maxAgeMs
+      this.#opened.set(id, { key: Buffer.from(key), bornMs, freshUntilMs })
       return key
     } catch (error) {
       if (!(error instanceof WrappedKeyError)) throw error

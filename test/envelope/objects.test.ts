@@ -13,6 +13,7 @@ import {
 } from '../../src/envelope/index.ts'
 import { SealgateError } from '../../src/errors.ts'
 import { WrappedKeyError } from '../../src/keys/kms/kms.ts'
+import { KmsError } from '../../src/keys/kms/kms-error.ts'
 import { LocalKms } from '../../src/keys/kms/local.ts'
 import vectors from '../vectors/objects.json' with { type: 'json' }
 import { bytesOf, collect } from './helpers.ts'
@@ -73,6 +74,7 @@ function refuseUnless(holds: boolean): void {
 
 function isRefusal(error: unknown): boolean {
   return (
+    error instanceof KmsError ||
     error instanceof WrappedKeyError ||
     (error instanceof SealgateError && error.kind === 'ObjectIntegrityError')
   )

@@ -24,6 +24,7 @@ function setup(retired: string[] = []) {
       calls.made++
       return local.generateDataKey(id, c)
     },
+    encrypt: (id, p, c) => local.encrypt(id, p, c),
     decrypt: (id, w, c) => {
       calls.opened++
       return local.decrypt(id, w, c)

@@ -1,10 +1,15 @@
 /** What every call to a KMS is bound to; unwrapping under another context must fail. */
 export type EncryptionContext = Readonly<Record<string, string>>
 
-/** A source of data keys: 32-byte keys, wrapped under a customer master key (CMK) that never leaves it. */
+/**
+ * A source of data keys: 32-byte keys, wrapped under a customer master key (CMK) that never leaves it. Rejects with WrappedKeyError or
+ * KmsError, and answers no key that is not of 32 bytes and under the CMK that was asked.
+ */
 export interface Kms {
   generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey>
-  /** Rejects when the key is unknown or the wrapped bytes do not belong to this CMK and context. */
+  /** Wraps a key that was made here. */
+  encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer>
+  /** WrappedKeyError when the wrapped bytes do not belong to this CMK and context; the CMK is never taken from them. */
   decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer>
 }
 

@@ -8,6 +8,7 @@ import {
   lengthPrefixed,
   WrappedKeyError,
 } from './kms.ts'
+import { KmsError } from './kms-error.ts'
 
 const LABEL = 'sealgate/local-kms/wrap/v1'
 const SALT_BYTES = 32
@@ -27,13 +28,18 @@ export class LocalKms implements Kms {
 
   async generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
     const plaintext = randomBytes(KEY_BYTES)
+    return { plaintext, wrapped: await this.encrypt(cmkId, plaintext, context) }
+  }
+
+  async encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    if (plaintext.length !== KEY_BYTES) throw new RangeError('expected a key of 32 bytes')
     const salt = randomBytes(SALT_BYTES)
     const key = this.#wrappingKey(cmkId, salt)
     const cipher = createCipheriv('aes-256-gcm', key, NONCE)
     cipher.setAAD(additionalData(cmkId, context))
     const body = Buffer.concat([cipher.update(plaintext), cipher.final()])
     key.fill(0)
-    return { plaintext, wrapped: Buffer.concat([salt, body, cipher.getAuthTag()]) }
+    return Buffer.concat([salt, body, cipher.getAuthTag()])
   }
 
   async decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
@@ -55,7 +61,7 @@ export class LocalKms implements Kms {
 
   #wrappingKey(cmkId: string, salt: Uint8Array): Buffer {
     const master = this.#keyring.keys.get(cmkId)
-    if (master === undefined) throw new WrappedKeyError('the CMK is not in the keyring')
+    if (master === undefined) throw new KmsError('not-found', 'NoSuchKey', `the keyring has no key ${cmkId}`)
     return Buffer.from(hkdfSync('sha256', master, salt, LABEL, KEY_BYTES))
   }
 }

@@ -1,0 +1,248 @@
+import { type EncryptionContext, type GeneratedDataKey, type Kms, WrappedKeyError } from './kms.ts'
+import { KmsError, type KmsFault } from './kms-error.ts'
+import { signTc3 } from './tc3.ts'
+
+export interface TencentCredentials {
+  readonly secretId: string
+  readonly secretKey: string
+  /** Of temporary credentials. */
+  readonly token?: string | undefined
+}
+
+export interface TencentKmsOptions {
+  readonly region: string
+  /** `https://kms.<region>.tencentcloudapi.com` unless given; no path. */
+  readonly endpoint?: string | undefined
+  /** Asked before every call; `refresh` means that the service refused the last ones. */
+  readonly credentials: (refresh: boolean) => Promise<TencentCredentials>
+  readonly timeoutMs: number
+  readonly now?: () => number
+}
+
+const VERSION = '2019-01-18'
+/** A wrapped DEK is a text of some 180 characters; nothing that we ask for has a long answer. */
+const MAX_ANSWER_BYTES = 64 * 1024
+const MAX_CONTEXT_BYTES = 1024
+
+/**
+ * Tencent Cloud KMS, API 2019-01-18 (product 573). Errors come inside HTTP 200. The wrapped DEK is an opaque text and is kept as it came.
+ * Decrypt has no parameter for the key: the answer names the one that was used, and is believed only if it is the one that was asked.
+ */
+export class TencentKms implements Kms {
+  readonly #o: TencentKmsOptions
+  readonly #endpoint: string
+  readonly #host: string
+  readonly #now: () => number
+  /** Milliseconds that the service's clock is ahead of ours, as far as its answers tell. */
+  #skewMs = 0
+
+  constructor(options: TencentKmsOptions) {
+    this.#o = options
+    this.#endpoint = options.endpoint ?? `https://kms.${options.region}.tencentcloudapi.com`
+    this.#host = new URL(this.#endpoint).host
+    this.#now = options.now ?? Date.now
+  }
+
+  async generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+    const answer = await this.#call('GenerateDataKey', {
+      KeyId: cmkId,
+      KeySpec: 'AES_256',
+      EncryptionContext: contextText(context),
+    })
+    requireKey(answer, cmkId)
+    return { plaintext: plaintextOf(answer, 32), wrapped: Buffer.from(textOf(answer, 'CiphertextBlob')) }
+  }
+
+  async encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    const answer = await this.#call('Encrypt', {
+      KeyId: cmkId,
+      Plaintext: Buffer.from(plaintext).toString('base64'),
+      EncryptionContext: contextText(context),
+    })
+    requireKey(answer, cmkId)
+    return Buffer.from(textOf(answer, 'CiphertextBlob'))
+  }
+
+  async decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    const answer = await this.#call('Decrypt', {
+      CiphertextBlob: Buffer.from(wrapped).toString('utf8'),
+      EncryptionContext: contextText(context),
+    })
+    // A blob that opens under another CMK was not made by us: whoever made it knows the key in it.
+    if (answer['KeyId'] !== cmkId) throw new WrappedKeyError('it was wrapped under another CMK')
+    return plaintextOf(answer, 32)
+  }
+
+  /** The id of the CMK with exactly this alias; the service only searches for parts of one. */
+  async resolveAlias(alias: string): Promise<string> {
+    for (let offset = 0; ; offset += 200) {
+      const answer = await this.#call('ListKeyDetail', { Offset: offset, Limit: 200, SearchKeyAlias: alias })
+      const page = Array.isArray(answer['KeyMetadatas']) ? (answer['KeyMetadatas'] as unknown[]) : []
+      const found = page.find((key) => isRecord(key) && key['Alias'] === alias)
+      if (isRecord(found)) return textOf(found, 'KeyId')
+      if (page.length < 200) throw new KmsError('not-found', 'NoSuchAlias', `no CMK has the alias ${alias}`)
+    }
+  }
+
+  async #call(action: string, parameters: object): Promise<Record<string, unknown>> {
+    const body = JSON.stringify(parameters)
+    try {
+      return await this.#send(action, body, await this.#o.credentials(false))
+    } catch (error) {
+      if (!(error instanceof KmsError)) throw error
+      if (error.code === 'AuthFailure.SignatureExpire') {
+        // The answer's Date has just told the difference between the clocks.
+        return this.#send(action, body, await this.#o.credentials(false))
+      }
+      if (error.code === 'AuthFailure.TokenFailure' || error.code === 'AuthFailure.SecretIdNotFound')
+        return this.#send(action, body, await this.#o.credentials(true))
+      throw error
+    }
+  }
+
+  async #send(
+    action: string,
+    body: string,
+    credentials: TencentCredentials,
+  ): Promise<Record<string, unknown>> {
+    const timestampS = Math.floor((this.#now() + this.#skewMs) / 1000)
+    const contentType = 'application/json'
+    // All that decides what happens is signed, not only what the service insists on.
+    const headers = {
+      'x-tc-action': action,
+      'x-tc-region': this.#o.region,
+      'x-tc-timestamp': String(timestampS),
+      'x-tc-version': VERSION,
+      ...(credentials.token === undefined ? {} : { 'x-tc-token': credentials.token }),
+    }
+    const { secretId, secretKey } = credentials
+    const signing = { secretId, secretKey, service: 'kms', host: this.#host, contentType, body, timestampS }
+    const answer = await post(
+      this.#endpoint,
+      { ...headers, 'content-type': contentType, authorization: signTc3({ ...signing, headers }) },
+      body,
+      this.#o.timeoutMs,
+    )
+    this.#noteClock(answer.date)
+    return readAnswer(answer)
+  }
+
+  /** Dates of HTTP have whole seconds, and answers take their time: a small difference is none. */
+  #noteClock(date: string | null): void {
+    const ahead = Date.parse(date ?? '') - this.#now()
+    if (!Number.isNaN(ahead)) this.#skewMs = Math.abs(ahead) > 60_000 ? ahead : 0
+  }
+}
+
+interface HttpAnswer {
+  readonly status: number
+  readonly date: string | null
+  readonly text: string
+}
+
+async function post(
+  endpoint: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  timeoutMs: number,
+): Promise<HttpAnswer> {
+  try {
+    const answer = await fetch(endpoint, {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    return { status: answer.status, date: answer.headers.get('date'), text: await limitedText(answer) }
+  } catch (error) {
+    if (error instanceof KmsError) throw error
+    const timedOut = error instanceof Error && error.name === 'TimeoutError'
+    throw new KmsError(
+      'unavailable',
+      timedOut ? 'Timeout' : 'ConnectionFailed',
+      'the KMS did not answer',
+      error,
+    )
+  }
+}
+
+async function limitedText(answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES)
+      throw new KmsError('protocol', 'AnswerTooLong', 'the answer is no answer of the KMS')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function readAnswer({ status, text }: HttpAnswer): Record<string, unknown> {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    // The text may be a page of a proxy, or half of a key: it is not quoted.
+  }
+  const response = isRecord(parsed) ? parsed['Response'] : undefined
+  if (isRecord(response) && isRecord(response['Error'])) {
+    const { Code, Message } = response['Error']
+    throw errorOf(String(Code), String(Message))
+  }
+  if (status >= 500) throw new KmsError('unavailable', `HTTP ${status}`, 'the KMS failed')
+  if (status !== 200 || !isRecord(response))
+    throw new KmsError('protocol', `HTTP ${status}`, 'the answer is no answer of the KMS')
+  return response
+}
+
+const FAULTS: readonly (readonly [RegExp, KmsFault])[] = [
+  [/^RequestLimitExceeded/, 'throttled'],
+  [/^(InternalError|ServiceUnavailable)|^UnsupportedOperation\.ServiceTemporaryUnavailable$/, 'unavailable'],
+  [/^ResourceUnavailable\.CmkDisabled$/, 'disabled'],
+  [/^ResourceUnavailable\.CmkNotFound$|^InvalidParameterValue\.InvalidKeyId$/, 'not-found'],
+  [/^ResourceUnavailable/, 'invalid-state'],
+  [/^(AuthFailure|UnauthorizedOperation|IpInBlacklist|IpNotInWhitelist)/, 'denied'],
+]
+
+function errorOf(code: string, message: string): Error {
+  if (code === 'InvalidParameterValue.InvalidCiphertext' || code === 'FailedOperation.DecryptError')
+    return new WrappedKeyError('the KMS says that it did not wrap this under this context')
+  const fault = FAULTS.find(([pattern]) => pattern.test(code))?.[1] ?? 'protocol'
+  return new KmsError(fault, code, message)
+}
+
+/** One text for one context: what Encrypt was given, Decrypt must get byte for byte. */
+function contextText(context: EncryptionContext): string {
+  const text = JSON.stringify(
+    Object.fromEntries(Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))),
+  )
+  if (Buffer.byteLength(text) > MAX_CONTEXT_BYTES)
+    throw new RangeError('expected a context of at most 1024 bytes')
+  return text
+}
+
+/** An answer under another key would be written into an envelope that names this one. */
+function requireKey(answer: Record<string, unknown>, cmkId: string): void {
+  if (answer['KeyId'] !== cmkId)
+    throw new KmsError('protocol', 'OtherKey', 'the KMS answered with another CMK')
+}
+
+function plaintextOf(answer: Record<string, unknown>, bytes: number): Buffer {
+  const text = textOf(answer, 'Plaintext')
+  const plaintext = Buffer.from(text, 'base64')
+  if (plaintext.length === bytes && plaintext.toString('base64') === text) return plaintext
+  plaintext.fill(0)
+  throw new KmsError('protocol', 'WrongLength', `the KMS answered a key that is not ${bytes} bytes long`)
+}
+
+function textOf(answer: Record<string, unknown>, name: string): string {
+  const value = answer[name]
+  if (typeof value === 'string' && value !== '') return value
+  throw new KmsError('protocol', 'MissingField', `the KMS answered without ${name}`)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, it } from 'node:test'
+import { isError } from '../../src/errors.ts'
+import { DataKeys, type DataKeysOptions } from '../../src/keys/index.ts'
+import type { Kms } from '../../src/keys/kms/kms.ts'
+import { KmsError } from '../../src/keys/kms/kms-error.ts'
+import { ResilientKms } from '../../src/keys/kms/resilient-kms.ts'
+import { TencentKms } from '../../src/keys/kms/tencent.ts'
+import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+
+const HOUR_MS = 3_600_000
+let emulator: TencentKmsEmulator
+let cmk: string
+let direct: TencentKms
+let now = 0
+
+before(async () => {
+  emulator = await TencentKmsEmulator.start()
+  emulator.setAccount('id', 'key')
+  cmk = emulator.createKey('k')
+  const { region, endpoint } = emulator
+  direct = new TencentKms({
+    region,
+    endpoint,
+    credentials: async () => ({ secretId: 'id', secretKey: 'key' }),
+    timeoutMs: 300,
+  })
+})
+after(() => emulator.close())
+beforeEach(() => {
+  emulator.outage = undefined
+  emulator.calls.length = 0
+  emulator.setState(cmk, 'Enabled')
+})
+
+const resilient = (kms: Kms = direct) =>
+  new ResilientKms(kms, { attempts: 3, pauseMs: 5, failures: 2, restMs: 1000, now: () => now })
+
+function dataKeys(more: Partial<DataKeysOptions> = {}): DataKeys {
+  return new DataKeys({
+    kms: resilient(),
+    realm: 'realm',
+    policy: () => ({ cmk, retired: [] }),
+    epoch: { maxAgeMs: HOUR_MS, maxObjects: 1000, maxBytes: 2 ** 40 },
+    decryptCache: { maxEntries: 100, maxAgeMs: HOUR_MS },
+    graceMs: HOUR_MS,
+    now: () => now,
+    ...more,
+  })
+}
+
+const context = { realm: 'r', bucket: 'b', dekId: 'd' }
+
+describe('ResilientKms', () => {
+  it('tries passing faults again, and no others', async () => {
+    emulator.fail({ kind: 'error', code: 'InternalError' }, { kind: 'error', code: 'RequestLimitExceeded' })
+    await resilient().generateDataKey(cmk, context)
+    assert.equal(emulator.calls.length, 3)
+    emulator.setState(cmk, 'Disabled')
+    await assert.rejects(
+      resilient().generateDataKey(cmk, context),
+      (error) => error instanceof KmsError && error.fault === 'disabled',
+    )
+    assert.equal(emulator.calls.length, 4)
+  })
+
+  it('leaves a service that is down alone, then sends one call to see, and serves all once it is back', async () => {
+    const kms = resilient()
+    emulator.outage = { kind: 'error', code: 'ServiceUnavailable' }
+    const fails = () => assert.rejects(kms.generateDataKey(cmk, context), KmsError)
+    await fails()
+    await fails()
+    assert.equal(emulator.calls.length, 6)
+    for (let n = 0; n < 50; n++) await fails()
+    assert.equal(emulator.calls.length, 6)
+    now += 1001
+    await Promise.all(Array.from({ length: 20 }, fails))
+    assert.equal(emulator.calls.length, 7)
+    emulator.outage = undefined
+    now += 1001
+    await kms.generateDataKey(cmk, context)
+    await Promise.all(Array.from({ length: 20 }, () => kms.generateDataKey(cmk, context)))
+  })
+})
+
+describe('data keys while the KMS is away', () => {
+  it('go on within the time of grace, then are 503 with a time to try again, and come back by themselves', async () => {
+    const keys = dataKeys()
+    const first = await keys.encrypting('b', 1)
+    await keys.decrypting('b', first)
+    emulator.outage = { kind: 'cut' }
+    now += HOUR_MS + 1
+    assert.ok((await keys.encrypting('b', 1)).dekId.equals(first.dekId))
+    assert.equal((await keys.decrypting('b', first)).length, 32)
+    // However many ask: the KMS is left in peace, and a known key is not held for an unknown one.
+    emulator.calls.length = 0
+    for (let n = 0; n < 3000; n++) {
+      assert.equal((await keys.decrypting('b', first)).length, 32)
+      await keys.encrypting('b', 1)
+    }
+    now += HOUR_MS
+    for (const call of [() => keys.encrypting('b', 1), () => keys.decrypting('b', first)]) {
+      await assert.rejects(
+        call,
+        (error) => isError(error, 'SlowDown') && error.headers['retry-after'] === '5',
+      )
+    }
+    await assert.rejects(keys.encrypting('never-seen', 1), (error) => isError(error, 'SlowDown'))
+    emulator.outage = undefined
+    now += 2000
+    assert.ok(!(await keys.encrypting('b', 1)).dekId.equals(first.dekId))
+    assert.equal((await keys.decrypting('b', first)).length, 32)
+    keys.close()
+  })
+
+  it('a disabled, archived or unknown CMK, and one that may not be used, are errors that no retry helps', async () => {
+    const expect = async (kind: Parameters<typeof isError>[1], status: number) => {
+      const keys = dataKeys()
+      await assert.rejects(
+        keys.encrypting('b', 1),
+        (error) => isError(error, kind) && error.status === status,
+      )
+      keys.close()
+    }
+    emulator.setState(cmk, 'Disabled')
+    await expect('KMS.DisabledException', 400)
+    emulator.setState(cmk, 'PendingDelete')
+    await expect('KMS.KMSInvalidStateException', 400)
+    emulator.setState(cmk, 'Enabled')
+    emulator.outage = { kind: 'error', code: 'UnauthorizedOperation' }
+    await expect('AccessDenied', 403)
+    emulator.outage = { kind: 'error', code: 'ResourceUnavailable.CmkNotFound' }
+    await expect('KMS.NotFoundException', 400)
+    emulator.outage = {
+      kind: 'change',
+      change: (answer) => (answer['Plaintext'] = Buffer.alloc(32).toString('base64')),
+    }
+    await expect('InternalError', 500)
+  })
+
+  it('a key that was disabled is refused at once when nothing of it is cached, and no grace is given for that', async () => {
+    const keys = dataKeys()
+    const first = await keys.encrypting('b', 1)
+    now += HOUR_MS + 1
+    emulator.setState(cmk, 'Disabled')
+    await assert.rejects(keys.encrypting('b', 1), (error) => isError(error, 'KMS.DisabledException'))
+    await assert.rejects(keys.decrypting('b', first), (error) => isError(error, 'KMS.DisabledException'))
+    keys.close()
+  })
+
+  it('keys made here are wrapped by Encrypt, and open the same way', async () => {
+    const keys = dataKeys({ source: 'local' })
+    const made = await keys.encrypting('b', 1)
+    assert.deepEqual([emulator.count('Encrypt'), emulator.count('GenerateDataKey')], [1, 0])
+    assert.ok(Buffer.from(made.plaintext).equals(Buffer.from(await keys.decrypting('b', made))))
+    keys.close()
+  })
+
+  it('one call serves all who wait, for making and for opening', async () => {
+    const keys = dataKeys()
+    const made = await Promise.all(Array.from({ length: 100 }, () => keys.encrypting('b', 1)))
+    const [first] = made
+    assert.ok(first)
+    await Promise.all(Array.from({ length: 100 }, () => keys.decrypting('b', first)))
+    assert.deepEqual([emulator.count('GenerateDataKey'), emulator.count('Decrypt')], [1, 1])
+    keys.close()
+  })
+})
