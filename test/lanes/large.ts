@@ -33,7 +33,7 @@ try {
   await new Upload({
     client,
     partSize: Math.max(16 * BLOCK, Math.ceil(bytes / 9000)),
-    queueSize: 3,
+    queueSize: 4,
     params: {
       Bucket: 'large',
       Key: 'object',
