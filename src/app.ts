@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { BucketRule, Config } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
-import { claimRealm } from './gateway/realm.ts'
+import { claimRealm, ownRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
-import { createKeyring, DataKeys, type Keyring, LocalKms, loadKeyring } from './keys/index.ts'
+import { createKeyring, DataKeys, type KmsOptions, keyPolicy, openKms } from './keys/index.ts'
 import { createS3Handler, type RequestOutcome } from './s3/handler.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
 import type { Storage } from './storage/storage.ts'
@@ -35,32 +35,26 @@ export function storeDirectory(config: Config): string {
   return join(config.dataDir, 'store')
 }
 
+/** Of the local key service. */
 export function keyringPath(config: Config): string {
-  return config.keyring ?? join(config.dataDir, 'keyring.json')
+  const { kms } = config
+  return (kms.provider === 'local' ? kms.keyring : null) ?? join(config.dataDir, 'keyring.json')
 }
 
 /**
- * What has to be in order before a process serves: a keyring (made if this is the first start, never if data exists that
- * another keyring sealed), and a store that belongs to this deployment.
+ * What has to be in order before a process serves: the keys (a keyring is made if this is the first start, never if data exists that
+ * another one sealed), and a store that belongs to this deployment.
  */
 export async function prepare(config: Config, log: Logger): Promise<void> {
-  const path = keyringPath(config)
-  const hasData = existsSync(join(storeDirectory(config), 'index.sqlite'))
-  if (!existsSync(path)) {
-    if (hasData) {
-      throw new StartupError(
-        `The keyring ${path} is missing, but ${storeDirectory(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,
-      )
-    }
-    createKeyring(path)
-  }
-  const keyring = loadKeyring(path)
-  checkRules(config.buckets, keyring, path)
+  if (config.kms.provider === 'local') makeKeyring(config)
+  const kms = await openKms(kmsOptions(config), process.env)
+  await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
   try {
-    if (!(await claimRealm(storage, config.systemBucket, keyring.realm))) {
+    if (kms.realm === null) await ownRealm(storage, config.systemBucket)
+    else if (!(await claimRealm(storage, config.systemBucket, kms.realm))) {
       throw new StartupError(
-        `${storeDirectory(config)} belongs to another deployment: its realm is not the one of the keyring ${path}. Use the keyring that belongs to it, or another data directory.`,
+        `${storeDirectory(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or another data directory.`,
       )
     }
   } finally {
@@ -68,32 +62,40 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
   }
 }
 
-/** A rule that names a key which is not there would only be noticed by the first client that writes. */
-function checkRules(rules: readonly BucketRule[], keyring: Keyring, path: string): void {
-  for (const { match, cmk, retired } of rules) {
-    const missing = [cmk, ...retired].find((id) => !keyring.keys.has(id))
-    if (missing === undefined) continue
+function makeKeyring(config: Config): void {
+  const path = keyringPath(config)
+  if (existsSync(path)) return
+  if (existsSync(join(storeDirectory(config), 'index.sqlite'))) {
     throw new StartupError(
-      `The rule for buckets "${match}" names the key ${missing}, which the keyring ${path} does not hold. It holds: ${[...keyring.keys.keys()].join(', ')}.`,
+      `The keyring ${path} is missing, but ${storeDirectory(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,
     )
   }
+  createKeyring(path)
+}
+
+function kmsOptions(config: Config): KmsOptions {
+  return config.kms.provider === 'local' ? { provider: 'local', keyring: keyringPath(config) } : config.kms
 }
 
 /** The composition root: a configuration and credentials become a running gateway. `prepare` has been called before. */
 export async function startApp(config: Config, credentials: Credentials, log: Logger): Promise<RunningApp> {
-  const keyring = loadKeyring(keyringPath(config))
+  const kms = await openKms(kmsOptions(config), process.env)
+  const policy = await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
+  const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
   const keys = new DataKeys({
-    kms: new LocalKms(keyring),
-    realm: keyring.realm,
-    policy: keyPolicy(config.buckets, keyring),
+    kms: kms.kms,
+    realm,
+    policy,
     epoch: config.epoch,
     decryptCache: DECRYPT_CACHE,
+    graceMs: config.kms.graceMs,
+    source: config.kms.dataKeys,
   })
   const gateway = createGateway({
     storage,
     keys,
-    realm: keyring.realm,
+    realm,
     systemBucket: config.systemBucket,
     warn: (message, error) => log.warn({ err: error }, message),
   })
@@ -152,24 +154,6 @@ async function runCollector(gateway: Gateway, log: Logger): Promise<void> {
   if (gateway.now() - (await lastCollected(gateway)) < COLLECT_EVERY_MS / 2) return
   const result = await collectGarbage(gateway)
   log.info(result, 'collected the state of uploads that are over')
-}
-
-/** The allow-list of a bucket comes from configuration or, without a rule, from the keyring; never from objects. */
-function keyPolicy(
-  rules: readonly BucketRule[],
-  keyring: Keyring,
-): (bucket: string) => { cmk: string; retired: readonly string[] } {
-  const patterns = rules.map((rule) => ({
-    rule,
-    pattern: new RegExp(`^${rule.match.split('*').map(escapeRegExp).join('.*')}$`),
-  }))
-  const others = [...keyring.keys.keys()].filter((id) => id !== keyring.current)
-  const fallback = { cmk: keyring.current, retired: others }
-  return (bucket) => patterns.find(({ pattern }) => pattern.test(bucket))?.rule ?? fallback
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
 function openStore(config: Config, log: Logger): Promise<Storage> {

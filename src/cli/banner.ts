@@ -14,8 +14,7 @@ interface Found {
 export function banner(config: Config, host: string, port: number, found: Found): string {
   const endpoint = `http://${reachable(host)}:${port}`
   const now = (made: boolean) => (made ? ' (made now)' : '')
-  const keyring = `  Keyring:            ${keyringPath(config)}${now(found.keyringMade)}
-                      BACK IT UP, apart from the data: without it nothing can be read.${warning(host)}`
+  const keyring = `${keysOf(config, now(found.keyringMade))}${warning(host)}`
   const { accessKeyId, secretAccessKey } = found.credentials
   if (found.configured)
     return `Sealgate serves S3 on ${endpoint}
@@ -40,6 +39,13 @@ Try it in another terminal:
 
 Ctrl-C stops.
 `
+}
+
+function keysOf({ kms, ...config }: Config, now: string): string {
+  if (kms.provider === 'tencent')
+    return `  Keys:               Tencent Cloud KMS, ${kms.region}, ${kms.keyId}`
+  return `  Keyring:            ${keyringPath({ kms, ...config })}${now}
+                      BACK IT UP, apart from the data: without it nothing can be read.`
 }
 
 /** An address that a client on this machine can use: one that means "all of them" is for listening only. */

@@ -1,6 +1,6 @@
 import { StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
-import { KeyringError } from '../keys/index.ts'
+import { KeyringError, KmsError } from '../keys/index.ts'
 
 /** What the system means, in words. A code that is not here is no operator's business. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -22,6 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
 export function refusal(error: unknown): string | null {
   if (error instanceof ConfigError || error instanceof StartupError || error instanceof KeyringError)
     return error.message
+  if (error instanceof KmsError) return `The key service cannot be used: ${error.message}.`
   const { path, syscall, code, hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   // Without a network the name is not unknown, but cannot be looked up: another code each time.
   if (syscall === 'getaddrinfo')

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { FieldName } from './fields.ts'
+import { FIELDS, type FieldName } from './fields.ts'
 import { readEnvironment } from './read-environment.ts'
 import { readFile } from './read-file.ts'
 import { type BucketRule, Settings } from './settings.ts'
@@ -17,7 +17,7 @@ export interface Config {
   /** Null until the first start has made them. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
-  readonly keyring: string | null
+  readonly kms: KmsConfig
   /** First match wins; a bucket without a rule uses the keyring's current CMK and trusts the others of the keyring. */
   readonly buckets: readonly BucketRule[]
   readonly epoch: { readonly maxAgeMs: number; readonly maxObjects: number; readonly maxBytes: number }
@@ -30,6 +30,21 @@ export interface Config {
   readonly shutdownGraceMs: number
   readonly logLevel: string
 }
+
+export type KmsConfig = {
+  readonly dataKeys: 'kms' | 'local'
+  readonly graceMs: number
+  readonly timeoutMs: number
+} & (
+  | { readonly provider: 'local'; readonly keyring: string | null }
+  | {
+      readonly provider: 'tencent'
+      readonly region: string
+      readonly keyId: string
+      readonly endpoint: string | null
+      readonly credentials: { readonly secretId: string; readonly secretKey: string } | null
+    }
+)
 
 /** All mistakes of a configuration at once, each with where it is and what would be right. */
 export class ConfigError extends Error {
@@ -64,6 +79,19 @@ export function loadSettings(
       'accessKeyId, secretAccessKey: set both (SEALGATE_ACCESS_KEY_ID and SEALGATE_SECRET_ACCESS_KEY) or neither',
     )
   }
+  if (settings.origins.has('kms.tencent.secretId') !== settings.origins.has('kms.tencent.secretKey')) {
+    settings.mistakes.push(
+      'kms.tencent.secretId, kms.tencent.secretKey: set both (SEALGATE_TENCENT_SECRET_ID and SEALGATE_TENCENT_SECRET_KEY) or neither',
+    )
+  }
+  if (settings.values.get('kms.provider') === 'tencent') {
+    for (const name of ['kms.tencent.region', 'kms.tencent.keyId'] as const) {
+      if (!settings.origins.has(name))
+        settings.mistakes.push(
+          `${name}: must be set for kms.provider tencent (${FIELDS[name].env}); ${FIELDS[name].hint}`,
+        )
+    }
+  }
   if (settings.mistakes.length > 0) throw new ConfigError(settings.mistakes)
   return settings
 }
@@ -71,7 +99,6 @@ export function loadSettings(
 function build({ values, rules }: Settings): Config {
   const text = (name: FieldName) => values.get(name) as string
   const number = (name: FieldName) => values.get(name) as number
-  const keyring = values.get('kms.keyring') as string | null
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(text('listen')) ?? []
   return freeze({
     listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
@@ -85,7 +112,7 @@ function build({ values, rules }: Settings): Config {
         ? null
         : { accessKeyId: text('accessKeyId'), secretAccessKey: text('secretAccessKey') },
     systemBucket: text('systemBucket'),
-    keyring: keyring === null ? null : resolve(keyring),
+    kms: buildKms(values),
     buckets: rules,
     epoch: {
       maxAgeMs: number('epoch.maxAgeMs'),
@@ -101,6 +128,27 @@ function build({ values, rules }: Settings): Config {
     shutdownGraceMs: number('shutdownGraceMs'),
     logLevel: text('logLevel'),
   })
+}
+
+function buildKms(values: Settings['values']): KmsConfig {
+  const text = (name: FieldName) => values.get(name) as string
+  const optional = (name: FieldName) => (values.get(name) ?? null) as string | null
+  const common = {
+    dataKeys: text('kms.dataKeys') as 'kms' | 'local',
+    graceMs: values.get('kms.graceMs') as number,
+    timeoutMs: values.get('kms.timeoutMs') as number,
+  }
+  const [keyring, secretId] = [optional('kms.keyring'), optional('kms.tencent.secretId')]
+  if (text('kms.provider') === 'local')
+    return { ...common, provider: 'local', keyring: keyring === null ? null : resolve(keyring) }
+  return {
+    ...common,
+    provider: 'tencent',
+    region: text('kms.tencent.region'),
+    keyId: text('kms.tencent.keyId'),
+    endpoint: optional('kms.tencent.endpoint'),
+    credentials: secretId === null ? null : { secretId, secretKey: text('kms.tencent.secretKey') },
+  }
 }
 
 function freeze<T extends object>(value: T): T {

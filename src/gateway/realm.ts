@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { isError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -28,10 +29,32 @@ export async function claimRealm(storage: Storage, systemBucket: string, realm: 
   } catch (error) {
     if (!isError(error, 'PreconditionFailed')) throw error
   }
-  const { body } = await storage.getObject({ bucket: systemBucket, key: REALM_KEY })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks).equals(bytes)
+  return (await storedRealm(storage, systemBucket)) === realm
+}
+
+/** The realm that the store was claimed for; null if it was not yet. */
+export async function storedRealm(storage: Storage, systemBucket: string): Promise<string | null> {
+  try {
+    const { body } = await storage.getObject({ bucket: systemBucket, key: REALM_KEY })
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    const { version, realm } = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
+    if (version === 1 && typeof realm === 'string' && realm !== '') return realm
+    throw new Error(`${systemBucket}/${REALM_KEY} is damaged: it names no realm`)
+  } catch (error) {
+    if (isError(error, 'NoSuchKey', 'NoSuchBucket')) return null
+    throw error
+  }
+}
+
+/** The store's realm, drawn now if there is none: where no keyring holds it. */
+export async function ownRealm(storage: Storage, systemBucket: string): Promise<string> {
+  const found = await storedRealm(storage, systemBucket)
+  if (found !== null) return found
+  const realm = randomUUID()
+  if (await claimRealm(storage, systemBucket, realm)) return realm
+  // Another replica was first.
+  return (await storedRealm(storage, systemBucket)) ?? realm
 }
 
 async function* one(bytes: Buffer): AsyncGenerator<Buffer> {

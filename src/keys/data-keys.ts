@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../base/single-flight.ts'
 import { SealgateError } from '../errors.ts'
+import type { KeyPolicy } from './key-policy.ts'
 import {
   canonicalContext,
   type EncryptionContext,
@@ -40,7 +41,7 @@ export interface WrappedDataKey {
 export interface DataKeysOptions {
   readonly kms: Kms
   readonly realm: string
-  readonly policy: (bucket: string) => { cmk: string; retired: readonly string[] }
+  readonly policy: KeyPolicy
   readonly epoch: { maxAgeMs: number; maxObjects: number; maxBytes: number }
   readonly decryptCache: { maxEntries: number; maxAgeMs: number }
   /** How long keys may be used beyond their age while the KMS does not answer; default 0. */
@@ -221,7 +222,11 @@ export class DataKeys {
       graceUntilMs: 0,
     }
     if (this.#closed) wipeEpoch(epoch)
-    else if (install) this.#epochs.set(bucket, epoch)
+    else {
+      if (install) this.#epochs.set(bucket, epoch)
+      // What this process writes it opens again without asking.
+      this.#remember(cacheId(epoch, context), made.plaintext)
+    }
     return epoch
   }
 
@@ -244,16 +249,23 @@ export class DataKeys {
       assertUsable(key)
       if (this.#closed) key.fill(0)
       this.#assertOpen()
-      // A copy: waiters of this flight may run after an eviction has zeroed the cached one.
-      const bornMs = this.#now()
-      const freshUntilMs = bornMs + this.#o.decryptCache.maxAgeMs
-      this.#opened.set(id, { key: Buffer.from(key), bornMs, freshUntilMs })
+      this.#remember(id, key)
       return key
     } catch (error) {
       if (!(error instanceof WrappedKeyError)) throw error
       this.#refused.set(id, this.#now() + NEGATIVE_MS)
       throw integrity(error.message)
     }
+  }
+
+  /** A copy: those who wait for this key may run after an eviction has zeroed the cached one. */
+  #remember(id: string, key: Uint8Array): void {
+    const bornMs = this.#now()
+    this.#opened.set(id, {
+      key: Buffer.from(key),
+      bornMs,
+      freshUntilMs: bornMs + this.#o.decryptCache.maxAgeMs,
+    })
   }
 
   #tokens(bucket: string): TokenBucket {

@@ -1,4 +1,7 @@
 export { type DataKey, DataKeys, type DataKeysOptions, type WrappedDataKey } from './data-keys.ts'
+export { type KeyPolicy, type KeyRule, keyPolicy } from './key-policy.ts'
 export { createKeyring, type Keyring, KeyringError, loadKeyring } from './kms/keyring.ts'
 export type { EncryptionContext, Kms } from './kms/kms.ts'
+export { KmsError } from './kms/kms-error.ts'
 export { LocalKms } from './kms/local.ts'
+export { type KmsOptions, type OpenedKms, openKms } from './open-kms.ts'

@@ -31,6 +31,11 @@ export class TestBucket {
     return new TestBucket(s3, name)
   }
 
+  /** One that is there already. */
+  static of(s3: S3Client, name: string): TestBucket {
+    return new TestBucket(s3, name)
+  }
+
   put(Key: string, Body: Buffer | string, more: object = {}) {
     return this.s3.send(new PutObjectCommand({ Bucket: this.name, Key, Body, ...more }))
   }
