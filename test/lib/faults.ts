@@ -21,6 +21,11 @@ export class FaultyStorage {
       },
     })
 
+  /** Faults that were not met are forgotten. */
+  clear(): void {
+    this.#faults.clear()
+  }
+
   once(method: keyof Storage, fault: Fault): void {
     this.#faults.set(method, fault)
   }
