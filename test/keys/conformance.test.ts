@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import { LocalKms } from '../../src/keys/index.ts'
+import { TencentKms } from '../../src/keys/kms/tencent.ts'
+import { kmsConformance } from '../conformance/kms.ts'
+import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+
+kmsConformance('the local keyring', async () => {
+  const [cmk, other] = ['local:0000000000000001', 'local:0000000000000002']
+  const keys = new Map([cmk, other].map((id) => [id, randomBytes(32)]))
+  return {
+    kms: new LocalKms({ realm: 'r', current: cmk, keys }),
+    cmk,
+    other,
+    absent: 'local:0000000000000003',
+    close: async () => undefined,
+  }
+})
+
+kmsConformance('Tencent KMS (emulated)', async () => {
+  const emulator = await TencentKmsEmulator.start()
+  emulator.setAccount('id', 'key')
+  const { region, endpoint } = emulator
+  const credentials = async () => ({ secretId: 'id', secretKey: 'key' })
+  return {
+    kms: new TencentKms({ region, endpoint, credentials, timeoutMs: 2000 }),
+    cmk: emulator.createKey('one'),
+    other: emulator.createKey('two'),
+    absent: '00000000-0000-4000-8000-000000000000',
+    close: () => emulator.close(),
+  }
+})
