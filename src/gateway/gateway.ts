@@ -1,5 +1,6 @@
 import type { DataKeys } from '../keys/index.ts'
 import type { Storage } from '../storage/storage.ts'
+import { FooterCache } from './footer-cache.ts'
 import { UploadKeyCache } from './upload-key-cache.ts'
 
 /**
@@ -17,6 +18,7 @@ export interface Gateway {
   /** For what goes wrong behind a finished answer (left-over state of an upload, say). */
   readonly warn: (message: string, error: unknown) => void
   readonly uploads: UploadKeyCache
+  readonly footers: FooterCache
 }
 
 export interface GatewayOptions {
@@ -37,5 +39,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     now: options.now ?? Date.now,
     warn: options.warn ?? (() => undefined),
     uploads: new UploadKeyCache(),
+    footers: new FooterCache(),
   }
 }

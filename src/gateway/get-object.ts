@@ -81,11 +81,11 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
     if (answer.start !== 0 || answer.end !== object.stored.size - 1)
       throw integrity('the store answered a part of the object')
     if (object.stored.size <= storedSize(WHOLE_READ_BYTES))
-      return await readAtOnce(input, object, answer.body)
+      return await readAtOnce(gateway, input, object, answer.body)
     const multipart = object.envelope.kind === 'multipart'
     const footer = multipart || input.checksums ? await readFooter(gateway, object, signal) : null
     const body = await startStream(
-      closing(streamWhole(object, multipart ? footer : null, answer.body), answer.body),
+      closing(streamWhole(gateway, object, multipart ? footer : null, answer.body), answer.body),
     )
     return { ...describe(object, footer, input), body }
   } catch (error) {
@@ -96,16 +96,17 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
 
 /** One call to the store, and everything verified, padding included, before anything is answered. */
 async function readAtOnce(
+  gateway: Gateway,
   input: GetObjectInput,
   object: OpenedObject,
   body: ObjectBody,
 ): Promise<GetObjectOutput> {
   const bytes = await readWhole(body, object.stored.size)
   if (bytes.length !== object.stored.size) throw integrity('the stored object is cut short')
-  const footer = checkFooter(object, bytes)
+  const footer = checkFooter(gateway, object, bytes)
   if (footer === null) throw integrity('footer length')
   const plain: Buffer[] = []
-  for await (const chunk of streamWhole(object, footer, [bytes])) plain.push(chunk)
+  for await (const chunk of streamWhole(gateway, object, footer, [bytes])) plain.push(chunk)
   return { ...describe(object, footer, input), body: chunksOf(plain) }
 }
 
@@ -115,6 +116,7 @@ async function* chunksOf(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
 
 /** Opens every part in turn, then checks that the padding behind them is what it must be. */
 async function* streamWhole(
+  gateway: Gateway,
   object: OpenedObject,
   footer: Footer | null,
   body: AsyncIterable<Uint8Array> | readonly Uint8Array[],
@@ -140,11 +142,12 @@ async function* streamWhole(
     })
     stored += sealed
   }
-  await checkTail(object, footer, reader, object.stored.size - stored)
+  await checkTail(gateway, object, footer, reader, object.stored.size - stored)
 }
 
 /** What follows the data: zero padding, then the sealed footer, whose own tag is checked where it is used. */
 async function checkTail(
+  gateway: Gateway,
   object: OpenedObject,
   known: Footer | null,
   reader: StoredReader,
@@ -158,7 +161,7 @@ async function checkTail(
   }
   if (received !== bytes) throw integrity('the stored object is cut short')
   const tail = Buffer.concat(chunks)
-  if (known === null && checkFooter(object, tail) === null) throw integrity('footer length')
+  if (known === null && checkFooter(gateway, object, tail) === null) throw integrity('footer length')
   const sealedFooter = 40 + tail.readUInt32BE(tail.length - 8)
   if (sealedFooter > tail.length) throw integrity('footer length')
   verifyPadding(tail.subarray(0, tail.length - sealedFooter))

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import {
   ENVELOPE_METADATA_NAME,
   type Envelope,
@@ -58,13 +57,6 @@ export async function headAndOpen(
   return openObject(gateway, bucket, key, await gateway.storage.headObject({ bucket, key, signal }))
 }
 
-/** A footer is found by what is authentic about the object, never by names or ETags, which the store chooses. */
-const footers = new LRUCache<string, Footer>({
-  maxSize: 4 * 1024 * 1024,
-  sizeCalculation: (footer) => 256 + footer.parts.length * 128,
-  ttl: 10 * 60 * 1000,
-})
-
 /** Enough for the footer of an object of 816 parts. */
 const SUFFIX_BYTES = 65536
 /** A footer of a single PUT has no part table. */
@@ -80,14 +72,14 @@ export async function readFooter(
   signal?: AbortSignal,
 ): Promise<Footer> {
   const id = footerId(object)
-  const known = footers.get(id)
+  const known = gateway.footers.get(id)
   if (known !== undefined) return known
   let want = object.envelope.kind === 'single' ? SINGLE_SUFFIX_BYTES : SUFFIX_BYTES
   for (;;) {
     const tail = await readSuffix(gateway, object, Math.min(want, object.stored.size), signal)
     const opened = openFooter(object.objectKey, tail, object.stored.size)
     if ('footer' in opened) {
-      return rememberFooter(object, opened.footer)
+      return rememberFooter(gateway, object, opened.footer)
     }
     if (opened.need <= want || opened.need > MAX_SEALED_FOOTER) throw integrity('footer length')
     want = opened.need
@@ -95,17 +87,17 @@ export async function readFooter(
 }
 
 /** The same for a caller who holds the object's last bytes already. */
-export function checkFooter(object: OpenedObject, tail: Buffer): Footer | null {
+export function checkFooter(gateway: Gateway, object: OpenedObject, tail: Buffer): Footer | null {
   const opened = openFooter(object.objectKey, tail, object.stored.size)
-  return 'footer' in opened ? rememberFooter(object, opened.footer) : null
+  return 'footer' in opened ? rememberFooter(gateway, object, opened.footer) : null
 }
 
-function rememberFooter(object: OpenedObject, footer: Footer): Footer {
+function rememberFooter(gateway: Gateway, object: OpenedObject, footer: Footer): Footer {
   if (footer.plainSize !== object.size || storedSize(footer.plainSize) !== object.stored.size)
     throw integrity('footer size')
   const single = object.envelope.kind === 'single'
   if (single !== (footer.parts.length === 0)) throw integrity('footer kind')
-  footers.set(footerId(object), footer)
+  gateway.footers.set(footerId(object), footer)
   return footer
 }
 
