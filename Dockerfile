@@ -19,8 +19,9 @@ USER node
 VOLUME /data
 EXPOSE 9000
 STOPSIGNAL SIGTERM
-# Any answer of the S3 face will do: it says that the process listens and answers.
+# Any answer of the S3 face will do: it says that the process listens and answers. Its port is that of SEALGATE_LISTEN.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:9000/').then((r) => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.SEALGATE_LISTEN.split(':').pop()).then((r) => process.exit(r.status < 500 ? 0 : 1), () => process.exit(1))"]
+# Node is process 1: it handles SIGTERM from its first moment on and reaps its workers, so no init is needed.
 ENTRYPOINT ["node", "dist/cli/main.js"]
 CMD ["serve"]
