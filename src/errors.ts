@@ -11,6 +11,7 @@ export const ERRORS = {
     message: 'Access control lists are not supported; leave the ACL headers out or send "private".',
   },
   AccessDenied: { status: 403, message: 'Access Denied' },
+  AccessForbidden: { status: 403, message: 'The cross-origin request is not allowed.' },
   AuthorizationHeaderMalformed: {
     status: 400,
     message: 'The authorization header that you provided is not valid.',

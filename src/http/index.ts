@@ -1,1 +1,1 @@
-export { createHttpServer, drain, expectsContinue, type HttpLimits } from './server.ts'
+export { createHttpServer, drain, expectsContinue, type HttpLimits, letContinue } from './server.ts'

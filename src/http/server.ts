@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { refuse } from './refusal.ts'
 
 export interface HttpLimits {
   readonly maxHeaderBytes: number
@@ -10,25 +11,56 @@ export interface HttpLimits {
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 const expecting = new WeakSet<IncomingMessage>()
+/** Answers that are not out yet, by their connection. */
+const underWay = new WeakMap<Duplex, Set<ServerResponse>>()
 
 /** A server that bounds headers and silence but not the length of an upload; it does not listen yet. */
 export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): Server {
   const { maxHeaderBytes: maxHeaderSize, headersTimeoutMs: headersTimeout } = o.limits
-  const server = createServer({ maxHeaderSize, headersTimeout, requestTimeout: 0 }, o.handler)
+  const handler: Handler = (request, response) => {
+    track(request, response)
+    if (request.headers.host === undefined && request.httpVersionMinor > 0)
+      refuse(request.socket, 'BadRequest', 'Missing required header for this request: Host')
+    else o.handler(request, response)
+  }
+  const server = createServer(
+    {
+      maxHeaderSize,
+      headersTimeout,
+      requestTimeout: 0,
+      // Node's 30 s would let a slow header live for so much longer than it may.
+      connectionsCheckingInterval: Math.min(5000, headersTimeout),
+      requireHostHeader: false,
+    },
+    handler,
+  )
   server.maxConnections = o.limits.maxConnections
   // Longer than the handler waits for a body, so that it can say so before the socket goes.
   server.setTimeout(o.limits.idleTimeoutMs + 10_000)
   server.on('checkContinue', (request, response) => {
     expecting.add(request)
-    o.handler(request, response)
+    handler(request, response)
   })
+  // Any other expectation is taken no notice of (RFC 9110 section 10.1.1 leaves the choice).
+  server.on('checkExpectation', handler)
   server.on('clientError', answerClientError)
   return server
 }
 
-/** True when the client waits for `100 Continue`: call `response.writeContinue()` before the first read. */
+function track(request: IncomingMessage, response: ServerResponse): void {
+  const responses = underWay.get(request.socket) ?? new Set()
+  underWay.set(request.socket, responses.add(response))
+  response.once('close', () => responses.delete(response))
+}
+
+/** True while the client waits for `100 Continue` and so keeps its body back. */
 export function expectsContinue(request: IncomingMessage): boolean {
   return expecting.has(request)
+}
+
+/** Lets a client that waits go on; call it before the first read of a body. */
+export function letContinue(request: IncomingMessage, response: ServerResponse): void {
+  if (expecting.delete(request)) response.writeContinue()
 }
 
 /** Stops accepting, lets running requests finish for `graceMs`, then breaks what is left. */
@@ -43,9 +75,12 @@ export async function drain(server: Server, graceMs: number): Promise<void> {
 }
 
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'RequestHeaderSectionTooLarge' : 'BadRequest'
-  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>The request could not be read.</Message></Error>`
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/xml\r\nContent-Length: ${body.length}\r\nConnection: close`
-  socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy())
+  // Refused already, and still sending.
+  if (socket.writableEnded) return
+  // In the middle of an answer, another one would be taken for bytes of the first.
+  const isAnswering = [...(underWay.get(socket) ?? [])].some((response) => response.headersSent)
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) return void socket.destroy()
+  if (error.code === 'HPE_HEADER_OVERFLOW') refuse(socket, 'RequestHeaderSectionTooLarge')
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') refuse(socket, 'RequestTimeout')
+  else refuse(socket, 'BadRequest', 'The request could not be read.')
 }

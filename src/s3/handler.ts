@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isError, SealgateError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { expectsContinue } from '../http/index.ts'
+import { letContinue } from '../http/index.ts'
 import type { Answer, Context } from './context.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -102,6 +102,8 @@ interface Parts {
 async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   const { target, outcome } = parts
   const method = parts.request.method ?? ''
+  if (method === 'OPTIONS')
+    throw new SealgateError('AccessForbidden', 'CORSResponse: CORS is not enabled for this bucket.')
   const probe = bucketRegionProbe(options, method, target, parts.headers)
   if (probe !== null) return probe
   const identity = authenticate(
@@ -156,7 +158,7 @@ async function* readBody(
   response: ServerResponse,
   idleMs: number,
 ): AsyncGenerator<Uint8Array> {
-  if (expectsContinue(request)) response.writeContinue()
+  letContinue(request, response)
   const chunks = request.iterator({ destroyOnReturn: false })
   let expire = (): void => undefined
   const timer = setTimeout(() => expire(), idleMs)

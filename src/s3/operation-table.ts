@@ -177,7 +177,6 @@ export function findOperation(
       (candidate.header === undefined || headers.get(candidate.header) !== undefined),
   )
   if (row !== undefined) return row
-  if (method === 'OPTIONS') throw notImplemented('OPTIONS (CORS)')
   if (method === 'POST' && on === 'bucket') throw notImplemented('PostObject')
   throw new SealgateError('MethodNotAllowed', undefined, {
     details: { Method: method, ResourceType: on.toUpperCase() },

@@ -1,4 +1,6 @@
 /** Query-string authentication of Signature Version 4 (S3 API reference, "Authenticating Requests: Using Query Parameters"). */
+import { checksumHeader, createChecksum } from '../base/checksum.ts'
+import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Query } from './target.ts'
@@ -54,21 +56,33 @@ export function checkLifetime(o: {
 }
 
 /**
- * A presigned URL may carry x-amz-* fields in its query; they count as the headers of that name, which were signed with it. Those
- * of the signature itself do not, nor do checksums: SDKs put that of the empty body there, and S3 takes no notice of it.
+ * A presigned URL may carry x-amz-* fields in its query; they count as the headers of that name, as they were signed like them. Those
+ * of the signature itself do not, nor does the checksum of no bytes: SDKs that sign a URL for a body which they have not got put it
+ * there, and S3 takes no notice of it.
  */
 export function withPresignedHeaders(headers: RequestHeaders, query: Query): RequestHeaders {
   const fields = query
     .entries()
     .map(([name, value]) => [name.toLowerCase(), Buffer.from(value).toString('latin1')] as const)
     .filter(
-      ([name]) => name.startsWith('x-amz-') && !NOT_HEADERS.test(name) && headers.get(name) === undefined,
+      ([name, value]) =>
+        name.startsWith('x-amz-') &&
+        !NOT_HEADERS.test(name) &&
+        EMPTY_CHECKSUMS.get(name) !== value &&
+        headers.get(name) === undefined,
     )
   return fields.length === 0 ? headers : headers.with(fields)
 }
 
 const NOT_HEADERS =
-  /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256|checksum-.*|sdk-checksum-algorithm)$/
+  /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256|sdk-checksum-algorithm)$/
+
+const EMPTY_CHECKSUMS: ReadonlyMap<string, string> = new Map(
+  (Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]).map((algorithm) => [
+    checksumHeader(algorithm),
+    createChecksum(algorithm).digest().toString('base64'),
+  ]),
+)
 
 function readExpires(text: string): number {
   if (!/^-?\d+$/.test(text)) throw malformed('X-Amz-Expires should be a number')

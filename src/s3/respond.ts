@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
 import { isError, SealgateError } from '../errors.ts'
+import { expectsContinue } from '../http/index.ts'
 import type { Answer } from './context.ts'
 import type { Target } from './target.ts'
 import { errorDocument } from './xml.ts'
@@ -99,6 +100,13 @@ export async function writeError(exchange: Exchange, thrown: unknown, target: Ta
   }
   if (!request.complete) response.setHeader('connection', 'close')
   response.writeHead(error.status)
+  if (!request.complete && !expectsContinue(request)) {
+    if (hasBody) response.write(body)
+    else response.flushHeaders()
+    await readAway(request)
+    response.end()
+    return
+  }
   response.end(body)
   await finishExchange(exchange)
 }
@@ -126,22 +134,35 @@ function withoutDeclaration(document: string): string {
   return document.replace(/^<\?xml[^>]*>\n/, '')
 }
 
-/** How much of an unread body is read away so that a client that is still sending gets to see the answer. */
-const DRAIN_BYTES = 4 * 1024 * 1024
-const DRAIN_MS = 2000
+/** How much of an unread body is read away, and for how long, so that a client that is still sending gets to see the answer. */
+const READ_AWAY_BYTES = 32 * 1024 * 1024
+const READ_AWAY_MS = 2000
 
 async function finishExchange({ request, response }: Exchange): Promise<void> {
   await finished(response, { readable: false }).catch(() => undefined)
-  if (request.complete || request.destroyed) return
-  let bytes = 0
-  const stop = () => request.destroy()
-  const timer = setTimeout(stop, DRAIN_MS)
-  request.on('data', (chunk: Uint8Array) => {
-    bytes += chunk.length
-    if (bytes > DRAIN_BYTES) stop()
+  if (!(await readAway(request))) request.destroy()
+}
+
+/**
+ * Closing a connection with bytes unread resets it, and the client may lose the answer that is on its way: an early answer is
+ * written, and ended only when the client has stopped. False if it has not.
+ */
+function readAway(request: IncomingMessage): Promise<boolean> {
+  if (request.complete || request.destroyed) return Promise.resolve(true)
+  return new Promise((resolve) => {
+    let bytes = 0
+    const timer = setTimeout(() => resolve(false), READ_AWAY_MS)
+    const done = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    request.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length
+      if (bytes > READ_AWAY_BYTES) resolve(false)
+    })
+    request.once('error', done)
+    request.once('close', done)
+    request.once('end', done)
+    request.resume()
   })
-  request.once('error', () => undefined)
-  request.once('close', () => clearTimeout(timer))
-  request.once('end', () => clearTimeout(timer))
-  request.resume()
 }

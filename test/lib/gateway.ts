@@ -28,6 +28,7 @@ export interface TestGatewayOptions {
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
   readonly idleTimeoutMs?: number
+  readonly headersTimeoutMs?: number
   readonly keepAliveMs?: number
   /** The clock of signatures. */
   readonly now?: () => number
@@ -70,7 +71,12 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   })
   const server = createHttpServer({
     handler,
-    limits: { maxHeaderBytes: 32_768, headersTimeoutMs: 10_000, idleTimeoutMs: 20_000, maxConnections: 1000 },
+    limits: {
+      maxHeaderBytes: 32_768,
+      headersTimeoutMs: options.headersTimeoutMs ?? 10_000,
+      idleTimeoutMs: 20_000,
+      maxConnections: 1000,
+    },
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
