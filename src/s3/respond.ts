@@ -39,10 +39,13 @@ export async function writeAnswer(exchange: Exchange, answer: Answer): Promise<v
     await finishExchange(exchange)
     return
   }
-  for (const [name, value] of Object.entries(answer.headers ?? {}))
+  const { 'content-length': announced, ...headers } = answer.headers ?? {}
+  for (const [name, value] of Object.entries(headers))
     if (value !== undefined) response.setHeader(name, value)
   commonHeaders(exchange)
-  if (typeof body === 'string') response.setHeader('content-length', Buffer.byteLength(body))
+  // The last one: behind it, Node would read a Content-Disposition as UTF-8 and cut each character to its low byte, which may be a line end.
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : announced
+  if (length !== undefined) response.setHeader('content-length', length)
   response.writeHead(answer.status)
   if (body === undefined || request.method === 'HEAD') response.end()
   else if (typeof body === 'string') response.end(body)

@@ -26,6 +26,8 @@ export interface RawAnswer {
 }
 
 const hash = (bytes: Buffer | string): string => createHash('sha256').update(bytes).digest('hex')
+/** Headers are one character a byte. */
+const hashLatin1 = (text: string): string => hash(Buffer.from(text, 'latin1'))
 const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
 /** A signed request as bytes. The target is signed as it stands: it must be encoded as S3 encodes it. */
@@ -45,7 +47,13 @@ export function signed(gateway: TestGateway, request: RawRequest): Buffer {
     .filter((name) => !['content-length', 'transfer-encoding', 'connection', 'expect'].includes(name))
     .sort()
   const canonical = names
-    .map((name) => `${name}:${headers.find(([other]) => other.toLowerCase() === name)?.[1].trim()}\n`)
+    .map(
+      (name) =>
+        `${name}:${headers
+          .find(([other]) => other.toLowerCase() === name)?.[1]
+          .trim()
+          .replace(/[ \t]+/g, ' ')}\n`,
+    )
     .join('')
   const [path = '', query = ''] = target.split('?')
   const sorted = query
@@ -62,7 +70,9 @@ export function signed(gateway: TestGateway, request: RawRequest): Buffer {
     hmac,
     hmac(`AWS4${request.secret ?? gateway.secretAccessKey}`, timestamp.slice(0, 8)),
   )
-  const signature = hmac(key, ['AWS4-HMAC-SHA256', timestamp, scope, hash(creq)].join('\n')).toString('hex')
+  const signature = hmac(key, ['AWS4-HMAC-SHA256', timestamp, scope, hashLatin1(creq)].join('\n')).toString(
+    'hex',
+  )
   const authorization = `AWS4-HMAC-SHA256 Credential=${gateway.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`
   const lines = [...headers, ['Authorization', authorization]].map(([name, value]) => `${name}: ${value}\r\n`)
   return Buffer.concat([
