@@ -7,7 +7,15 @@ import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import { claimRealm, ownRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
-import { createKeyring, DataKeys, type KmsOptions, keyPolicy, openKms } from './keys/index.ts'
+import {
+  createKeyring,
+  DataKeys,
+  type KeyPolicy,
+  type KmsOptions,
+  keyPolicy,
+  type OpenedKms,
+  openKms,
+} from './keys/index.ts'
 import { createS3Handler, type RequestOutcome } from './s3/handler.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
 import type { Storage } from './storage/storage.ts'
@@ -52,14 +60,16 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
   const storage = await openStore(config, log)
   try {
     if (kms.realm === null) await ownRealm(storage, config.systemBucket)
-    else if (!(await claimRealm(storage, config.systemBucket, kms.realm))) {
-      throw new StartupError(
-        `${storeDirectory(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or another data directory.`,
-      )
-    }
+    else if (!(await claimRealm(storage, config.systemBucket, kms.realm))) throw otherDeployment(config)
   } finally {
     await storage.close()
   }
+}
+
+export function otherDeployment(config: Config): StartupError {
+  return new StartupError(
+    `${storeDirectory(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or another data directory.`,
+  )
 }
 
 function makeKeyring(config: Config): void {
@@ -73,7 +83,7 @@ function makeKeyring(config: Config): void {
   createKeyring(path)
 }
 
-function kmsOptions(config: Config): KmsOptions {
+export function kmsOptions(config: Config): KmsOptions {
   return config.kms.provider === 'local' ? { provider: 'local', keyring: keyringPath(config) } : config.kms
 }
 
@@ -83,15 +93,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   const policy = await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
-  const keys = new DataKeys({
-    kms: kms.kms,
-    realm,
-    policy,
-    epoch: config.epoch,
-    decryptCache: DECRYPT_CACHE,
-    graceMs: config.kms.graceMs,
-    source: config.kms.dataKeys,
-  })
+  const keys = dataKeys(config, kms, realm, policy)
   const gateway = createGateway({
     storage,
     keys,
@@ -129,6 +131,18 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   return { host: address, port, close }
 }
 
+export function dataKeys(config: Config, kms: OpenedKms, realm: string, policy: KeyPolicy): DataKeys {
+  return new DataKeys({
+    kms: kms.kms,
+    realm,
+    policy,
+    epoch: config.epoch,
+    decryptCache: DECRYPT_CACHE,
+    graceMs: config.kms.graceMs,
+    source: config.kms.dataKeys,
+  })
+}
+
 const COLLECT_EVERY_MS = 6 * 3_600_000
 
 /** Runs the collector now and then, at random times, so that of many replicas one does it for all. */
@@ -156,8 +170,12 @@ async function runCollector(gateway: Gateway, log: Logger): Promise<void> {
   log.info(result, 'collected the state of uploads that are over')
 }
 
-function openStore(config: Config, log: Logger): Promise<Storage> {
-  return openFilesystemStorage({ directory: storeDirectory(config), log: (message) => log.info(message) })
+export function openStore(config: Config, log: Logger, { readOnly = false } = {}): Promise<Storage> {
+  return openFilesystemStorage({
+    directory: storeDirectory(config),
+    log: (message) => log.info(message),
+    readOnly,
+  })
 }
 
 function logRequest(log: Logger, { cause, ...outcome }: RequestOutcome): void {

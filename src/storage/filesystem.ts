@@ -45,6 +45,8 @@ import {
 export interface FilesystemOptions {
   readonly directory: string
   readonly log?: (message: string) => void
+  /** Changes nothing on the disk, also not what a crash left; every write rejects. The store must exist. Default false. */
+  readonly readOnly?: boolean
 }
 
 interface ObjectRow {
@@ -64,8 +66,13 @@ const GIB = 1024 ** 3
  * processes of one machine may have it open.
  */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<Storage> {
+  const file = join(options.directory, 'index.sqlite')
+  if (options.readOnly === true) {
+    const index = new IndexDatabase(file, { readOnly: true })
+    return new FilesystemStorage(index, Blobs.forReading(options.directory, index))
+  }
   mkdirSync(join(options.directory, 'instances'), { recursive: true, mode: 0o700 })
-  const index = new IndexDatabase(join(options.directory, 'index.sqlite'))
+  const index = new IndexDatabase(file)
   return new FilesystemStorage(index, await Blobs.open(options.directory, index))
 }
 

@@ -39,13 +39,19 @@ export class Blobs {
   readonly #directory: string
   readonly #index: IndexDatabase
   readonly #instance: string
-  readonly #lock: { release(): void }
+  /** Null where the store is only read: then there is nothing to lease, to recover or to remove. */
+  readonly #lock: { release(): void } | null
   #lease: Lease = { lo: 0, hi: -1, next: 0, open: 0 }
   #leasing: Promise<void> | undefined
   #garbage: number[] = []
   #sweep: NodeJS.Timeout | undefined
 
-  private constructor(directory: string, index: IndexDatabase, instance: string, lock: { release(): void }) {
+  private constructor(
+    directory: string,
+    index: IndexDatabase,
+    instance: string,
+    lock: { release(): void } | null,
+  ) {
     this.#directory = directory
     this.#index = index
     this.#instance = instance
@@ -59,6 +65,11 @@ export class Blobs {
     const blobs = new Blobs(directory, index, instance, lock)
     await blobs.#recover()
     return blobs
+  }
+
+  /** For an index that is open for reading: leaves nothing behind, and takes no lock. */
+  static forReading(directory: string, index: IndexDatabase): Blobs {
+    return new Blobs(directory, index, randomUUID(), null)
   }
 
   /** Takes a body of exactly `size` bytes; throws what the body throws, and leaves nothing behind then. */
@@ -158,6 +169,7 @@ export class Blobs {
 
   async close(): Promise<void> {
     clearTimeout(this.#sweep)
+    if (this.#lock === null) return
     // The index remembers what could not be removed.
     await this.#removeGarbage().catch(() => undefined)
     await this.#index.write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))

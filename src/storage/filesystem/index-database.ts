@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { SealgateError } from '../../errors.ts'
 
 /** The version of the index; another one is refused at open. */
@@ -43,10 +45,11 @@ export class IndexDatabase {
   #scheduled = false
   #closed = false
 
-  constructor(file: string) {
-    this.#database = new DatabaseSync(file, { timeout: 5000 })
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;')
-    this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+  readonly #readOnly: boolean
+
+  constructor(file: string, { readOnly = false } = {}) {
+    this.#readOnly = readOnly
+    this.#database = readOnly ? openForReading(file) : openForWriting(file)
     const version = this.get<{ value: string }>("SELECT value FROM meta WHERE name = 'version'")?.value
     if (version !== VERSION) {
       this.#database.close()
@@ -55,7 +58,7 @@ export class IndexDatabase {
       )
     }
     // From here on a busy database is waited for without blocking this thread.
-    this.#database.exec('PRAGMA busy_timeout = 5')
+    if (!readOnly) this.#database.exec('PRAGMA busy_timeout = 5')
   }
 
   get<T>(sql: string, ...values: SQLInputValue[]): T | undefined {
@@ -74,6 +77,7 @@ export class IndexDatabase {
   /** Runs in a transaction; resolves when it is on the disk. What the function throws undoes its own changes alone. */
   write<T>(run: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(new Error('the index is closed'))
+    if (this.#readOnly) return Promise.reject(new Error('the store is open for reading only'))
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ run, resolve: resolve as (value: never) => void, reject })
       this.#schedule(0)
@@ -149,11 +153,41 @@ export class IndexDatabase {
   }
 }
 
+function openForWriting(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5000 })
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;')
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+  return database
+}
+
+/**
+ * Beside a running gateway, or on a copy. Where SQLite can make no file of shared memory (a backup that is mounted read-only), it reads a log
+ * without one, but refuses an index that has no log: that is then read as a file that nobody changes.
+ */
+function openForReading(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
+  try {
+    database.prepare('SELECT 1 FROM meta').get()
+    return database
+  } catch (error) {
+    database.close()
+    const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
+    if (!isCannotOpen(error) || (log?.size ?? 0) > 0) throw error
+    return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true })
+  }
+}
+
 /** SQLITE_FULL is said to clients, everything else is for the log. */
 function readable(error: unknown): unknown {
   const code = (error as { errcode?: number } | null)?.errcode ?? 0
   if ((code & 0xff) !== 13) return error
   return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
+}
+
+/** SQLITE_CANTOPEN and SQLITE_READONLY, as the missing file of shared memory shows itself. */
+function isCannotOpen(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode ?? 0
+  return [8, 14].includes(code & 0xff)
 }
 
 /** SQLITE_BUSY and its extended codes. */

@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  dataKeys,
+  keyringPath,
+  kmsOptions,
+  openStore,
+  otherDeployment,
+  StartupError,
+  storeDirectory,
+} from './app.ts'
+import type { Config } from './config/config.ts'
+import { storedRealm } from './gateway/realm.ts'
+import { type DataKeys, type KeyPolicy, keyPolicy, type OpenedKms, openKms } from './keys/index.ts'
+import type { Storage } from './storage/storage.ts'
+import { createLog } from './telemetry/log.ts'
+
+/** The keys of a deployment, for a command that runs without its gateway. */
+export interface OfflineKeys {
+  readonly kms: OpenedKms
+  readonly realm: string
+  readonly policy: KeyPolicy
+  readonly keys: DataKeys
+}
+
+/** Its keys and its store. */
+export interface Offline extends OfflineKeys {
+  readonly storage: Storage
+  close(): Promise<void>
+}
+
+export interface OfflineOptions {
+  /** Write access is for commands that keep records; the others leave the store exactly as it is. Default false. */
+  readonly write?: boolean | undefined
+  /** Instead of what the keyring or the store says. */
+  readonly realm?: string | undefined
+}
+
+/**
+ * A configuration becomes keys and a store: no server, no exclusive lock, so also beside a running gateway. Nothing is made: a store or
+ * a keyring that is not there is a StartupError.
+ */
+export async function openOffline(config: Config, options: OfflineOptions = {}): Promise<Offline> {
+  const kms = await openOfflineKms(config)
+  const storage = await openOfflineStore(config, options)
+  try {
+    const realm = options.realm ?? (await realmOf(config, kms, storage))
+    const opened = await withPolicy(config, kms, realm)
+    const close = async () => {
+      opened.keys.close()
+      await storage.close()
+    }
+    return { ...opened, storage, close }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+/** The keys alone, for sealed bytes that lie elsewhere. The store is asked only for a realm that nothing else names. */
+export async function openOfflineKeys(config: Config, realm?: string): Promise<OfflineKeys> {
+  const kms = await openOfflineKms(config)
+  const known = realm ?? kms.realm
+  if (known !== null) return withPolicy(config, kms, known)
+  const storage = await openOfflineStore(config, {})
+  try {
+    return await withPolicy(config, kms, await realmOf(config, kms, storage))
+  } finally {
+    await storage.close()
+  }
+}
+
+function openOfflineKms(config: Config): Promise<OpenedKms> {
+  const path = keyringPath(config)
+  if (config.kms.provider === 'local' && !existsSync(path))
+    throw new StartupError(
+      `There is no keyring ${path}. Name the deployment's keyring by kms.keyring / SEALGATE_KEYRING, or its key service by kms.provider / SEALGATE_KMS.`,
+    )
+  return openKms(kmsOptions(config), process.env)
+}
+
+async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
+  const directory = storeDirectory(config)
+  if (!existsSync(join(directory, 'index.sqlite')))
+    throw new StartupError(
+      `There is no store in ${directory}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
+    )
+  return openStore(config, createLog('silent'), { readOnly: !write })
+}
+
+async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promise<string> {
+  const stored = await storedRealm(storage, config.systemBucket)
+  if (kms.realm !== null && stored !== null && stored !== kms.realm) throw otherDeployment(config)
+  const realm = kms.realm ?? stored
+  if (realm !== null) return realm
+  throw new StartupError(
+    `The store's system bucket ${config.systemBucket} holds no realm: it is not a store of this deployment, or the bucket has another name (systemBucket / SEALGATE_SYSTEM_BUCKET).`,
+  )
+}
+
+async function withPolicy(config: Config, kms: OpenedKms, realm: string): Promise<OfflineKeys> {
+  const policy = await keyPolicy(config.buckets, kms)
+  return { kms, realm, policy, keys: dataKeys(config, kms, realm, policy) }
+}
