@@ -1,3 +1,4 @@
+import { StoredReader } from '../base/stored-reader.ts'
 import { type Footer, openSegments, segmentsSize, storedSize, verifyPadding } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import type { ObjectBody } from '../storage/storage.ts'
@@ -19,7 +20,7 @@ import {
   retryOverwritten,
 } from './open-object.ts'
 import { type RangeRequest, resolveRange, type Slice } from './range.ts'
-import { readPlain, StoredReader } from './read-plain.ts'
+import { readPlain } from './read-plain.ts'
 
 export interface GetObjectInput {
   readonly bucket: string

@@ -1,5 +1,5 @@
+import { type ReleasableBytes, StoredReader } from '../base/stored-reader.ts'
 import { type Footer, layoutParts, openSegments, segmentRange, segmentsSize } from '../envelope/index.ts'
-import type { ObjectBody } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { integrity, type OpenedObject } from './open-object.ts'
 import type { Slice } from './range.ts'
@@ -48,7 +48,7 @@ export async function* readPlain(
 async function* openPieces(
   object: OpenedObject,
   pieces: readonly Piece[],
-  body: StoredBody,
+  body: ReleasableBytes,
 ): AsyncGenerator<Buffer> {
   const reader = new StoredReader(body)
   for (const piece of pieces) {
@@ -100,54 +100,4 @@ export function piecesOf(object: OpenedObject, footer: Footer | null, slice: Sli
     })
   }
   return pieces
-}
-
-type StoredBody = AsyncIterable<Uint8Array> & Pick<ObjectBody, 'release'>
-
-/**
- * Hands out a stream of bytes in runs of known lengths, without copying. A chunk of the source goes back to it once every
- * piece that was cut from it has been released; a reader that keeps its pieces keeps the chunk.
- */
-export class StoredReader {
-  readonly #body: StoredBody
-  readonly #source: AsyncIterator<Uint8Array>
-  #whole: Uint8Array = new Uint8Array(0)
-  #rest: Uint8Array = this.#whole
-  #released = 0
-
-  constructor(body: StoredBody) {
-    this.#body = body
-    this.#source = body[Symbol.asyncIterator]()
-  }
-
-  take(bytes: number): StoredBody {
-    const pieces = this.#pieces(bytes)
-    return {
-      [Symbol.asyncIterator]: () => pieces,
-      release: (piece) => {
-        if (piece.buffer === this.#whole.buffer) this.#released += piece.length
-      },
-    }
-  }
-
-  async #next(): Promise<boolean> {
-    if (this.#whole.length > 0 && this.#released === this.#whole.length) this.#body.release?.(this.#whole)
-    this.#released = 0
-    const next = await this.#source.next()
-    if (next.done === true) return false
-    this.#whole = next.value
-    this.#rest = next.value
-    return true
-  }
-
-  async *#pieces(bytes: number): AsyncGenerator<Uint8Array> {
-    let remaining = bytes
-    while (remaining > 0) {
-      if (this.#rest.length === 0 && !(await this.#next())) return
-      const chunk = this.#rest.subarray(0, remaining)
-      this.#rest = this.#rest.subarray(chunk.length)
-      remaining -= chunk.length
-      yield chunk
-    }
-  }
 }
