@@ -16,9 +16,10 @@ import {
   type OpenedKms,
   openKms,
 } from './keys/index.ts'
-import { createS3Handler, type RequestOutcome } from './s3/handler.ts'
+import { createS3Handler } from './s3/handler.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
 import type { Storage } from './storage/storage.ts'
+import { logRequest } from './telemetry/request-log.ts'
 
 /** Why Sealgate does not start, in a sentence for the operator. */
 export class StartupError extends Error {
@@ -176,11 +177,6 @@ export function openStore(config: Config, log: Logger, { readOnly = false } = {}
     log: (message) => log.info(message),
     readOnly,
   })
-}
-
-function logRequest(log: Logger, { cause, ...outcome }: RequestOutcome): void {
-  if (outcome.status >= 500) log.error({ ...outcome, err: cause }, 'request failed')
-  else log.info(outcome, 'request')
 }
 
 function listenError(config: Config, error: NodeJS.ErrnoException): Error {

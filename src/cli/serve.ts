@@ -95,7 +95,7 @@ function runPrimary(
       if (!announced && code === 2)
         return fail(new StartupError('The workers could not start; the reason is above.'))
       const pauseMs = Math.min(100 * 2 ** crashes++, 10_000)
-      log.error({ pid: worker.process.pid, code, signal, pauseMs }, 'a worker ended; starting another')
+      log.error({ worker: worker.process.pid, code, signal, pauseMs }, 'a worker ended; starting another')
       setTimeout(() => {
         if (!stopping) fork()
       }, pauseMs)

@@ -32,6 +32,9 @@ export interface S3HandlerOptions {
   readonly onRequest?: (outcome: RequestOutcome) => void
 }
 
+/** The status in the log of a request whose client did not wait for an answer, as nginx writes it. */
+const CLIENT_GONE = 499
+
 /** From a request to its answer; the one place where an error becomes an answer. */
 export function createS3Handler(
   options: S3HandlerOptions,
@@ -82,7 +85,7 @@ async function handle(
     outcome.cause = isError(error) ? error.cause : error
     await writeError({ request, response, requestId, region: options.region }, error, target)
   } finally {
-    outcome.status = response.statusCode
+    outcome.status = response.headersSent ? response.statusCode : CLIENT_GONE
     outcome.durationMs = performance.now() - startedAt
     options.onRequest?.(outcome)
   }
@@ -180,5 +183,3 @@ async function* readBody(
     clearTimeout(timer)
   }
 }
-
-export type { RequestOutcome } from './respond.ts'
