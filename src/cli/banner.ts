@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Credentials, keyringPath } from '../app.ts'
+import { type Credentials, keyringPath, storeDirectory } from '../app.ts'
 import type { Config } from '../config/config.ts'
 
 interface Found {
@@ -13,38 +13,51 @@ interface Found {
 /** What the operator needs to go on: endpoint, keys, what to back up, and a command for each of three clients. */
 export function banner(config: Config, host: string, port: number, found: Found): string {
   const endpoint = `http://${reachable(host)}:${port}`
-  const now = (made: boolean) => (made ? ' (made now)' : '')
-  const keyring = `${keysOf(config, now(found.keyringMade))}${warning(host)}`
-  const { accessKeyId, secretAccessKey } = found.credentials
-  if (found.configured)
-    return `Sealgate serves S3 on ${endpoint}
-
-  Access key id:      ${accessKeyId} (from the configuration)
-${keyring}
-`
   const region = config.region ?? 'us-east-1'
-  const keys = `AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}`
-  return `Sealgate serves S3 on ${endpoint}
+  const { accessKeyId, secretAccessKey } = found.credentials
+  const { configured } = found
+  const rows = [
+    row('Access key id', accessKeyId, configured ? 'from the configuration' : ''),
+    configured ? '' : row('Secret access key', secretAccessKey),
+    row('Region', region, config.region === null ? 'any is accepted' : ''),
+    configured ? '' : row('Credentials file', join(config.dataDir, 'credentials.json'), made(found.madeNow)),
+    row('Objects', storeDirectory(config), 'encrypted'),
+    keysOf(config, found.keyringMade),
+  ]
+  const text = rows.filter((line) => line !== '').join('\n')
+  const end = configured ? '' : tryIt(endpoint, region, found.credentials)
+  return `Sealgate serves S3 on ${endpoint}\n\n${text}\n${warning(host)}${end}`
+}
 
-  Access key id:      ${accessKeyId}
-  Secret access key:  ${secretAccessKey}
-  Region:             ${region}
-  Kept in:            ${join(config.dataDir, 'credentials.json')}${now(found.madeNow)}
-${keyring}
+function row(name: string, value: string, note = ''): string {
+  return `  ${`${name}:`.padEnd(19)} ${value}${note === '' ? '' : ` (${note})`}`
+}
 
-Try it in another terminal:
-  aws-cli:  ${keys} AWS_DEFAULT_REGION=${region} aws --endpoint-url ${endpoint} s3 mb s3://demo
-  rclone:   ${keys} rclone lsd :s3: --s3-env-auth --s3-provider Other --s3-endpoint ${endpoint} --s3-region ${region} --s3-server-side-encryption aws:kms
-  restic:   ${keys} AWS_DEFAULT_REGION=${region} restic -r s3:${endpoint}/backups init
+function made(now: boolean): string {
+  return now ? 'made now' : ''
+}
+
+/** Lines to be pasted whole, so nothing stands before them. */
+function tryIt(endpoint: string, region: string, { accessKeyId, secretAccessKey }: Credentials): string {
+  return `
+Try it in another terminal. Paste this line first:
+
+export AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} AWS_DEFAULT_REGION=${region}
+
+and then a command of aws-cli, rclone or restic:
+
+aws --endpoint-url ${endpoint} s3 mb s3://demo
+rclone lsd :s3: --s3-env-auth --s3-provider Other --s3-endpoint ${endpoint} --s3-region ${region} --s3-server-side-encryption aws:kms
+restic -r s3:${endpoint}/backups init
 
 Ctrl-C stops.
 `
 }
 
-function keysOf({ kms, ...config }: Config, now: string): string {
-  if (kms.provider === 'tencent')
-    return `  Keys:               Tencent Cloud KMS, ${kms.region}, ${kms.keyId}`
-  return `  Keyring:            ${keyringPath({ kms, ...config })}${now}
+function keysOf(config: Config, madeNow: boolean): string {
+  const { kms } = config
+  if (kms.provider === 'tencent') return row('Keys', `Tencent Cloud KMS, ${kms.region}, ${kms.keyId}`)
+  return `${row('Keyring', keyringPath(config), made(madeNow))}
                       BACK IT UP, apart from the data: without it nothing can be read.`
 }
 
@@ -58,5 +71,5 @@ function reachable(host: string): string {
 function warning(host: string): string {
   return /^(127\.|::1$|localhost$)/.test(host)
     ? ''
-    : `\n\n  Reachable from other machines (it listens on ${host}) by plain HTTP: put TLS in front.`
+    : `\n  Reachable from other machines (it listens on ${host}) by plain HTTP: put TLS in front.\n`
 }

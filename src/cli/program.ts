@@ -16,6 +16,9 @@ export async function run(argv: readonly string[]): Promise<void> {
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({ helpWidth: 100 })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sealgate: ')) })
+    // A service manager must not start again what was called wrongly: 2, as for every refused start.
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .addHelpText('after', HELP)
   program
     .command('serve')

@@ -91,4 +91,13 @@ describe('a refused start is a sentence that says what is wrong', () => {
     assert.match(await refused({}, ['keygen', join(home, 'taken')]), /exists already/)
     assert.match(await refused({}, ['keygen', join(home, 'a/b')]), /a\/b: there is no such file or directory/)
   })
+
+  it('a command or an option that does not exist, or no command', async () => {
+    assert.match(await refused({}, ['serv']), /unknown command 'serv'\n\(Did you mean serve\?\)/)
+    assert.match(await refused({}, ['serve', '--port', '9000']), /unknown option '--port'/)
+    assert.match(await refused({}, ['keygen']), /missing required argument 'file'/)
+    const none = sealgate([], {})
+    assert.equal(await none.exit, 2)
+    assert.match(none.output(), /^Usage: sealgate/)
+  })
 })

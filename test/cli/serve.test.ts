@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { freePort } from '../lib/server.ts'
 import { clientOf, killAll, type Run, ready, sealgate } from './run.ts'
@@ -27,7 +29,12 @@ describe('sealgate serve', () => {
     const port = await freePort()
     const first = serve(port)
     const banner = await ready(first)
-    for (const tool of ['aws-cli:', 'rclone:', 'restic:']) assert.ok(banner.includes(tool))
+    assert.match(
+      banner,
+      /^export AWS_ACCESS_KEY_ID=SG\w+ AWS_SECRET_ACCESS_KEY=\S+ AWS_DEFAULT_REGION=us-east-1$/m,
+    )
+    for (const tool of ['aws', 'rclone', 'restic'])
+      assert.match(banner, new RegExp(`^${tool} .*http://127\\.0\\.0\\.1:${port}`, 'm'))
     for (const name of ['keyring.json', 'credentials.json'])
       assert.match(banner, new RegExp(`${dataDir}/${name} \\(made now\\)`))
     for (const name of ['keyring.json', 'credentials.json'])
@@ -58,6 +65,19 @@ describe('sealgate serve', () => {
     run.child.kill('SIGTERM')
     assert.equal(await run.exit, 0)
     assert.ok(!existsSync(join(dataDir, 'credentials.json')))
+  })
+
+  it('what it prints to paste is three commands that a shell takes as they are', async () => {
+    const run = serve(await freePort())
+    const banner = await ready(run)
+    run.child.kill('SIGTERM')
+    assert.equal(await run.exit, 0)
+    const lines = banner.split('\n').filter((line) => /^(export|aws|rclone|restic) /.test(line))
+    // Stand-ins for the clients, which say what they were called with.
+    const script = `for tool in aws rclone restic; do eval "$tool() { echo $tool \\$AWS_ACCESS_KEY_ID \\$#; }"; done\n${lines.join('\n')}`
+    const { stdout } = await promisify(execFile)('sh', ['-euc', script])
+    const [, accessKeyId = ''] = /Access key id: +(\S+)/.exec(banner) ?? []
+    assert.equal(stdout, `aws ${accessKeyId} 5\nrclone ${accessKeyId} 11\nrestic ${accessKeyId} 3\n`)
   })
 
   it('warns of plain HTTP on every address, and prints one that clients can use', async () => {
