@@ -59,6 +59,7 @@ export function checkLifetime(o: {
  * A presigned URL may carry x-amz-* fields in its query; they count as the headers of that name, as they were signed like them. Those
  * of the signature itself do not, nor does the checksum of no bytes: SDKs that sign a URL for a body which they have not got put it
  * there, and S3 takes no notice of it.
+ * @throws SealgateError InvalidArgument for what no header can hold: a line break in metadata would be stored, and never be answered
  */
 export function withPresignedHeaders(headers: RequestHeaders, query: Query): RequestHeaders {
   const fields = query
@@ -71,8 +72,18 @@ export function withPresignedHeaders(headers: RequestHeaders, query: Query): Req
         EMPTY_CHECKSUMS.get(name) !== value &&
         headers.get(name) === undefined,
     )
+  for (const [name, value] of fields) {
+    if (FIELD_NAME.test(name) && FIELD_VALUE.test(value)) continue
+    throw new SealgateError('InvalidArgument', 'A query parameter cannot stand for the header of its name.', {
+      details: { ArgumentName: name },
+    })
+  }
   return fields.length === 0 ? headers : headers.with(fields)
 }
+
+/** RFC 9110 sections 5.1 and 5.5, as the parser of real headers has it. */
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const NOT_HEADERS =
   /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256|sdk-checksum-algorithm)$/

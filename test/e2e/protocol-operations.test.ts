@@ -271,6 +271,33 @@ describe('DeleteObjects', () => {
   })
 })
 
+describe('metadata that was signed into a URL', () => {
+  const upload = async (Metadata: Record<string, string>) => {
+    const command = new PutObjectCommand({ Bucket, Key: 'url-meta', Metadata })
+    return fetch(await getSignedUrl(gateway.client(), command), { method: 'PUT', body: 'x' })
+  }
+
+  it('is stored as the bytes of its UTF-8', async () => {
+    assert.equal((await upload({ colour: 'grün' })).status, 200)
+    const value = (await get('/url-meta')).headers.get('x-amz-meta-colour') ?? ''
+    assert.equal(Buffer.from(value, 'latin1').toString(), 'grün')
+  })
+
+  it('is refused where no header could ever give it back', async () => {
+    for (const metadata of [
+      { a: 'x\r\ny: 1' },
+      { a: '\u0007' },
+      { 'n\nm': 'v' },
+      { 'a b': 'v' },
+      { ü: 'v' },
+    ]) {
+      const answer = await upload(metadata as Record<string, string>)
+      assert.deepEqual([answer.status, /<Code>InvalidArgument</.test(await answer.text())], [400, true])
+    }
+    assert.equal((await get('/url-meta')).status, 200)
+  })
+})
+
 describe('a checksum that was signed into a URL', () => {
   const url = (text: string) =>
     getSignedUrl(
