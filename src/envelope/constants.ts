@@ -46,7 +46,7 @@ export const MAX_WRAPPED_DEK_SIZE = 6_144
 export const ENVELOPE_METADATA_NAME = 'sealgate'
 
 export const FOOTER_MAGIC = 'SGF1'
-/** Tags of the footer's checksum list and of part records (section 6.2). */
+/** Tags of the footer's checksum list and of part records (sections 6 and 9.1). */
 export const CHECKSUM_ID = {
   CRC32: 1,
   CRC32C: 2,

@@ -111,8 +111,8 @@ function checkFooter(footer: Footer, plainSize: number, storedSize: number, seal
     throw integrityError('footer: sum of stored sizes')
 }
 
-/** The parts of an object with their offsets; a single PUT is one part, number 0, empty salt. */
-export function layoutParts(footer: Footer): readonly PartLayout[] {
+/** The parts of an object with their offsets; a single PUT (no parts) is one, number 0 with an empty salt, known without a footer. */
+export function layoutParts(footer: Pick<Footer, 'plainSize' | 'parts'>): readonly PartLayout[] {
   const whole = { partNumber: 0, size: footer.plainSize, salt: Buffer.alloc(0) }
   let plainStart = 0
   let storedStart = 0

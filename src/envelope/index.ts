@@ -16,6 +16,7 @@ export {
   openFooter,
   type PartLayout,
 } from './footer.ts'
+export { integrityError } from './integrity-error.ts'
 export { metadataHash } from './metadata-hash.ts'
 export { ObjectKey } from './object-key.ts'
 export { openRange, openSegments, storedRange, verifyPadding } from './open.ts'

@@ -80,13 +80,17 @@ export function verifyPadding(bytes: Uint8Array): void {
   if (!allZero(bytes)) throw integrityError('padding: not zero')
 }
 
-/** The parts that overlap the range, empty ones between them included: their stored bytes lie in the way. */
+/**
+ * The parts that overlap the range. Empty ones between them are among these, as their stored bytes lie in the way, and so is one at the
+ * end for a range that reaches the end: whoever reads a whole object has read every segment.
+ */
 function slicesOf(parts: readonly PartLayout[], start: number, endInclusive: number) {
   const last = parts.at(-1)
   const size = last === undefined ? 0 : last.plainStart + last.plainSize
   const whole = segmentRange(size, start, endInclusive)
+  const behind = endInclusive + 1 === size ? size : endInclusive
   const overlaps = (part: PartLayout): boolean =>
-    part.plainStart <= endInclusive && part.plainStart + part.plainSize > start
+    part.plainStart <= behind && part.plainStart + part.plainSize > start
   return (whole.length === 0 ? parts : parts.filter(overlaps)).map((part) => {
     const first = Math.max(0, start - part.plainStart)
     const end = Math.min(part.plainSize - 1, endInclusive - part.plainStart)

@@ -3,6 +3,7 @@ import {
   ENVELOPE_METADATA_NAME,
   type FooterChecksums,
   type FooterPart,
+  integrityError,
   sealFooter,
   segmentsSize,
   storedSize,
@@ -172,7 +173,7 @@ async function placeFooter(
   const stash = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
   if (stash.object.size !== sealed) {
     stash.body.destroy()
-    throw new SealgateError('ObjectIntegrityError', undefined, { reason: 'stashed part of another length' })
+    throw integrityError('stashed part of another length')
   }
   const body = chunks(stash.body, tail)
   const { etag } = await gateway.storage.uploadPart({

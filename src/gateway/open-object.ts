@@ -3,12 +3,12 @@ import {
   ENVELOPE_METADATA_NAME,
   type Envelope,
   type Footer,
+  integrityError,
   MAX_SEALED_FOOTER,
   type ObjectKey,
   openFooter,
   parseEnvelope,
   plainSize,
-  storedSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
 import { type ObjectBody, OVERWRITTEN, type StoredObject } from '../storage/storage.ts'
@@ -38,11 +38,11 @@ export async function openObject(
   if (text === undefined) throw new SealgateError('ObjectNotEncrypted')
   const envelope = parseEnvelope(text)
   if (!timingSafeEqual(envelope.metadataHash, hashOf(stored)))
-    throw integrity('metadata differs from what the envelope binds')
+    throw integrityError('metadata differs from what the envelope binds')
   const size = plainSize(stored.size)
-  if (size === null) throw integrity('stored length is none that a sealed object has')
+  if (size === null) throw integrityError('stored length is none that a sealed object has')
   if (envelope.kind === 'single' && envelope.plainSize !== size)
-    throw integrity('stored length differs from the envelope')
+    throw integrityError('stored length differs from the envelope')
   const objectKey = await openObjectKey(gateway, bucket, key, envelope)
   return { bucket, key, stored, envelope, objectKey, size }
 }
@@ -78,10 +78,8 @@ export async function readFooter(
   for (;;) {
     const tail = await readSuffix(gateway, object, Math.min(want, object.stored.size), signal)
     const opened = openFooter(object.objectKey, tail, object.stored.size)
-    if ('footer' in opened) {
-      return rememberFooter(gateway, object, opened.footer)
-    }
-    if (opened.need <= want || opened.need > MAX_SEALED_FOOTER) throw integrity('footer length')
+    if ('footer' in opened) return trustFooter(gateway, object, opened.footer)
+    if (opened.need <= want || opened.need > MAX_SEALED_FOOTER) throw integrityError('footer length')
     want = opened.need
   }
 }
@@ -89,14 +87,13 @@ export async function readFooter(
 /** The same for a caller who holds the object's last bytes already. */
 export function checkFooter(gateway: Gateway, object: OpenedObject, tail: Buffer): Footer | null {
   const opened = openFooter(object.objectKey, tail, object.stored.size)
-  return 'footer' in opened ? rememberFooter(gateway, object, opened.footer) : null
+  return 'footer' in opened ? trustFooter(gateway, object, opened.footer) : null
 }
 
-function rememberFooter(gateway: Gateway, object: OpenedObject, footer: Footer): Footer {
-  if (footer.plainSize !== object.size || storedSize(footer.plainSize) !== object.stored.size)
-    throw integrity('footer size')
+/** Sizes and parts were checked against the stored length as it was opened; what is left is the envelope's kind. */
+function trustFooter(gateway: Gateway, object: OpenedObject, footer: Footer): Footer {
   const single = object.envelope.kind === 'single'
-  if (single !== (footer.parts.length === 0)) throw integrity('footer kind')
+  if (single !== (footer.parts.length === 0)) throw integrityError('footer kind')
   gateway.footers.set(footerId(object), footer)
   return footer
 }
@@ -124,7 +121,7 @@ async function readSuffix(
   })
   const tail = await readWhole(answer.body, bytes)
   if (answer.object.size !== object.stored.size || tail.length !== bytes)
-    throw integrity('suffix shorter than asked')
+    throw integrityError('suffix shorter than asked')
   return tail
 }
 
@@ -136,7 +133,7 @@ export async function readWhole(body: ObjectBody, limit: number): Promise<Buffer
     size += chunk.length
     if (size > limit) {
       body.destroy()
-      throw integrity('body longer than its length')
+      throw integrityError('body longer than its length')
     }
     chunks.push(chunk)
   }
@@ -157,8 +154,4 @@ export async function retryOverwritten<T>(operation: () => Promise<T>): Promise<
         throw new SealgateError('SlowDown', undefined, { cause: error, headers: { 'retry-after': '1' } })
     }
   }
-}
-
-export function integrity(reason: string): SealgateError {
-  return new SealgateError('ObjectIntegrityError', undefined, { reason })
 }

@@ -1,20 +1,18 @@
-import { type ReleasableBytes, StoredReader } from '../base/stored-reader.ts'
-import { type Footer, layoutParts, openSegments, segmentRange, segmentsSize } from '../envelope/index.ts'
+import { StoredReader } from '../base/stored-reader.ts'
+import {
+  type Footer,
+  integrityError,
+  layoutParts,
+  openRange,
+  type PartLayout,
+  storedRange,
+  TRAILER_SIZE,
+  verifyPadding,
+} from '../envelope/index.ts'
+import type { ObjectBody } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
-import { integrity, type OpenedObject } from './open-object.ts'
+import { checkFooter, type OpenedObject } from './open-object.ts'
 import type { Slice } from './range.ts'
-
-/** A run of plaintext inside one part, and where its sealed segments lie in the store. */
-interface Piece {
-  readonly partNumber: number
-  readonly salt: Buffer
-  readonly partSize: number
-  readonly firstSegment: number
-  readonly skip: number
-  readonly length: number
-  readonly storedStart: number
-  readonly storedEnd: number
-}
 
 /**
  * Plaintext of a slice, by one call to the store: the parts lie behind one another, so the sealed segments of any slice are
@@ -27,77 +25,90 @@ export async function* readPlain(
   slice: Slice,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const pieces = piecesOf(object, footer, slice)
-  const first = pieces[0]
-  const last = pieces.at(-1)
-  if (first === undefined || last === undefined) return
-  const { bucket, key, stored } = object
-  const range = { start: first.storedStart, end: last.storedEnd }
-  const answer = await gateway.storage.getObject({ bucket, key, range, ifMatch: stored.etag, signal })
+  // An empty part of a larger object; the footer has told its size.
+  if (slice.end < slice.start && object.size > 0) return
+  const parts = partsOf(object, footer)
+  const { storedStart: start, storedEnd: end } = storedRange(parts, slice.start, slice.end)
+  const { bucket, key, stored, objectKey } = object
+  const answer = await gateway.storage.getObject({
+    bucket,
+    key,
+    range: { start, end },
+    ifMatch: stored.etag,
+    signal,
+  })
   try {
-    if (answer.start !== range.start || answer.end !== range.end || answer.object.size !== stored.size) {
-      throw integrity('the store answered another range than the one asked')
-    }
-    yield* openPieces(object, pieces, answer.body)
+    if (answer.start !== start || answer.end !== end || answer.object.size !== stored.size)
+      throw integrityError('the store answered another range than the one asked')
+    yield* openRange({ objectKey, parts, start: slice.start, endInclusive: slice.end, body: answer.body })
   } finally {
     answer.body.destroy()
   }
 }
 
-/** Opens the segments of consecutive pieces out of stored bytes that begin at the first piece's first segment. */
-async function* openPieces(
+/** All plaintext out of the whole stored object; what lies behind the data is checked when it has come. */
+export async function* openWhole(
+  gateway: Gateway,
   object: OpenedObject,
-  pieces: readonly Piece[],
-  body: ReleasableBytes,
+  footer: Footer | null,
+  body: ObjectBody,
 ): AsyncGenerator<Buffer> {
+  const parts = partsOf(object, footer)
+  const data = dataSize(parts)
   const reader = new StoredReader(body)
-  for (const piece of pieces) {
-    yield* openSegments({
-      objectKey: object.objectKey,
-      partNumber: piece.partNumber,
-      salt: piece.salt,
-      partSize: piece.partSize,
-      firstSegment: piece.firstSegment,
-      skip: piece.skip,
-      length: piece.length,
-      body: reader.take(piece.storedEnd - piece.storedStart + 1),
-    })
+  try {
+    yield* openAll(object, parts, reader.take(data))
+    const tail = await collectTail(reader, object.stored.size - data)
+    if (footer === null && checkFooter(gateway, object, tail) === null) throw integrityError('footer length')
+    checkPadding(tail)
+  } finally {
+    body.destroy()
   }
 }
 
-export function piecesOf(object: OpenedObject, footer: Footer | null, slice: Slice): readonly Piece[] {
-  const parts =
-    footer === null || footer.parts.length === 0
-      ? [
-          {
-            partNumber: 0,
-            plainStart: 0,
-            plainSize: object.size,
-            storedStart: 0,
-            storedSize: segmentsSize(object.size),
-            salt: Buffer.alloc(0),
-          },
-        ]
-      : layoutParts(footer)
-  const pieces: Piece[] = []
-  for (const part of parts) {
-    const start = Math.max(slice.start, part.plainStart) - part.plainStart
-    const end = Math.min(slice.end, part.plainStart + part.plainSize - 1) - part.plainStart
-    // An empty part inside the slice is still a segment on the way: it must be read over, so it is a piece of length 0.
-    const emptyWithin =
-      part.plainSize === 0 && part.plainStart >= slice.start && part.plainStart <= slice.end + 1
-    if (end < start && !emptyWithin) continue
-    const within = segmentRange(part.plainSize, start, end)
-    pieces.push({
-      partNumber: part.partNumber,
-      salt: part.salt,
-      partSize: part.plainSize,
-      firstSegment: within.firstSegment,
-      skip: within.skip,
-      length: within.length,
-      storedStart: part.storedStart + within.storedStart,
-      storedEnd: part.storedStart + within.storedEnd,
-    })
-  }
-  return pieces
+/** The same for an object that is in memory already, with the footer that was read from it. */
+export async function* openInMemory(
+  object: OpenedObject,
+  footer: Footer,
+  bytes: Buffer,
+): AsyncGenerator<Buffer> {
+  const parts = partsOf(object, footer)
+  const data = dataSize(parts)
+  checkPadding(bytes.subarray(data))
+  yield* openAll(object, parts, only(bytes.subarray(0, data)))
+}
+
+function partsOf(object: OpenedObject, footer: Footer | null): readonly PartLayout[] {
+  return layoutParts(footer ?? { plainSize: object.size, parts: [] })
+}
+
+function dataSize(parts: readonly PartLayout[]): number {
+  return parts.reduce((sum, { storedSize }) => sum + storedSize, 0)
+}
+
+function openAll(
+  { objectKey, size }: OpenedObject,
+  parts: readonly PartLayout[],
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Buffer> {
+  return openRange({ objectKey, parts, start: 0, endInclusive: size - 1, body })
+}
+
+async function collectTail(reader: StoredReader, size: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of reader.take(size)) chunks.push(chunk)
+  const tail = Buffer.concat(chunks)
+  if (tail.length !== size) throw integrityError('the stored object is cut short')
+  return tail
+}
+
+/** What follows the data: zero padding, then the sealed footer, whose own tag is checked where it is opened. */
+function checkPadding(tail: Buffer): void {
+  const footer = TRAILER_SIZE + tail.readUInt32BE(tail.length - 8)
+  if (footer > tail.length) throw integrityError('footer length')
+  verifyPadding(tail.subarray(0, tail.length - footer))
+}
+
+async function* only(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
   type Envelope,
+  integrityError,
   type ObjectKey,
   openPartRecord,
   openUploadState,
@@ -133,9 +134,7 @@ export async function listRecords(
     const name = marker.slice(prefix.length)
     const record = openPartRecord(init.objectKey, reference(gateway, upload), name.slice(6))
     if (record.partNumber !== Number(name.slice(0, 5)))
-      throw new SealgateError('ObjectIntegrityError', undefined, {
-        reason: 'part record under another number',
-      })
+      throw integrityError('part record under another number')
     found.push({ record, marker })
   }
   return found.sort((a, b) => a.record.partNumber - b.record.partNumber || a.record.time - b.record.time)

@@ -5,9 +5,9 @@ import type { ClientAttributes } from '../gateway/attributes.ts'
 import { type ChecksumType, checksumText, type ObjectChecksum } from '../gateway/checksum.ts'
 import type { EtagMatch, ReadConditions } from '../gateway/conditions.ts'
 import type { EncryptionRequest } from '../gateway/encryption.ts'
-import type { ObjectDescription } from '../gateway/get-object.ts'
-import type { Context } from './context.ts'
+import type { ObjectDescription } from '../gateway/object-description.ts'
 import type { RequestHeaders } from './headers.ts'
+import type { Query } from './target.ts'
 
 /*
  * Headers about objects, both ways. Answers are built from these lists alone: nothing a store says passes through.
@@ -161,12 +161,11 @@ export function checksumHeaders(checksums: readonly ObjectChecksum[]): Record<st
   return headers
 }
 
-/** The headers of GET and HEAD. `response-*` parameters override what is stored. */
+/** The headers of GET and HEAD. */
 export function descriptionHeaders(
-  context: Context,
-  description: ObjectDescription,
+  { attributes, slice, ...description }: ObjectDescription,
+  overrides: Readonly<Record<string, string>>,
 ): Record<string, string | number | undefined> {
-  const { attributes, slice } = description
   const headers: Record<string, string | number | undefined> = {
     ...attributes.headers,
     'accept-ranges': 'bytes',
@@ -181,18 +180,26 @@ export function descriptionHeaders(
   if (slice !== undefined && slice.end >= slice.start)
     headers['content-range'] = `bytes ${slice.start}-${slice.end}/${description.size}`
   for (const [name, value] of Object.entries(attributes.metadata)) headers[`x-amz-meta-${name}`] = value
-  for (const name of [
-    'content-type',
-    'content-language',
-    'expires',
-    'cache-control',
-    'content-disposition',
-    'content-encoding',
-  ]) {
-    const override = context.target.query.get(`response-${name}`)
-    if (override !== undefined) headers[name] = headerSafe(override)
+  return { ...headers, ...overrides }
+}
+
+const OVERRIDABLE = [
+  'content-type',
+  'content-language',
+  'expires',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+] as const
+
+/** What `response-*` parameters put in place of the stored headers. */
+export function readOverrides(query: Query): Readonly<Record<string, string>> {
+  const overrides: Record<string, string> = {}
+  for (const name of OVERRIDABLE) {
+    const value = query.get(`response-${name}`)
+    if (value !== undefined) overrides[name] = headerSafe(value)
   }
-  return headers
+  return overrides
 }
 
 /** A parameter is UTF-8 text; a header is bytes, and never a line break. */

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import {
   CopyObjectCommand,
   CreateBucketCommand,
+  DeleteObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -11,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { getObject } from '../../src/gateway/get-object.ts'
 import type { GetObjectResult, Storage, StoredObject } from '../../src/storage/storage.ts'
-import { TestBucket } from '../lib/bucket.ts'
+import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 /** What the store does to its answers, and how often it was asked. */
@@ -311,7 +312,7 @@ describe('a hostile store', () => {
     )
   })
 
-  it('LIST costs one call to the store whatever it lists; PUT, GET and DELETE cost one each', async () => {
+  it('LIST costs one call to the store whatever it lists; PUT, GET, HEAD and DELETE cost one each, a refused GET none', async () => {
     const count = async (run: () => Promise<unknown>) => {
       calls.clear()
       await run()
@@ -320,8 +321,10 @@ describe('a hostile store', () => {
     assert.deepEqual(await count(() => s3.send(new ListObjectsV2Command({ Bucket }))), { listObjects: 1 })
     assert.deepEqual(await count(() => bucket.put('counted', 'x')), { putObject: 1 })
     assert.deepEqual(await count(() => bucket.read('counted')), { getObject: 1 })
-    assert.deepEqual(await count(() => s3.send(new HeadObjectCommand({ Bucket, Key: 'counted' }))), {
-      headObject: 1,
-    })
+    const refused = () => fails(bucket.read('counted', { ResponseExpires: '\u0001' }), 'InvalidArgument', 400)
+    assert.deepEqual(await count(refused), {})
+    const key = { Bucket, Key: 'counted' }
+    assert.deepEqual(await count(() => s3.send(new HeadObjectCommand(key))), { headObject: 1 })
+    assert.deepEqual(await count(() => s3.send(new DeleteObjectCommand(key))), { deleteObject: 1 })
   })
 })

@@ -69,6 +69,12 @@ test('a multipart object may end with an empty part, or be one empty part', asyn
   const two = await sealedMultipart(key, [data, Buffer.alloc(0)])
   assert.equal(two.length, storedSize(5 * MIB))
   assert.ok((await openObject(key, two)).equals(data))
+  for (const [start, end] of [
+    [0, 5 * MIB - 1],
+    [5 * MIB - 1, 5 * MIB - 1],
+    [7, 9],
+  ] as const)
+    assert.ok((await openObject(key, two, start, end)).equals(data.subarray(start, end + 1)))
   const one = await sealedMultipart(key, [Buffer.alloc(0)])
   assert.equal(one.length, 368)
   assert.equal((await openObject(key, one)).length, 0)

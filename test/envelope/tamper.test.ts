@@ -48,6 +48,14 @@ test('every flipped bit of a small object is found', async () => {
   }
 })
 
+test('the one segment of an empty last part is opened with the whole object', async () => {
+  const key = ObjectKey.generate()
+  const stored = await sealedMultipart(key, [bytesOf(5 * MIB), Buffer.alloc(0)])
+  const bad = Buffer.from(stored)
+  bad[segmentsSize(5 * MIB)]! ^= 1
+  await assert.rejects(openObject(key, bad), isIntegrity)
+})
+
 test('an object cut at any length, or extended, is found', async () => {
   const key = ObjectKey.generate()
   const stored = await sealedObject(key, bytesOf(100))

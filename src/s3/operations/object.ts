@@ -2,8 +2,9 @@ import { SealgateError } from '../../errors.ts'
 import { writeCondition } from '../../gateway/conditions.ts'
 import { copyObject } from '../../gateway/copy-object.ts'
 import { deleteObject } from '../../gateway/delete-object.ts'
-import { type GetObjectInput, getObject, headObject } from '../../gateway/get-object.ts'
+import { type GetObjectInput, getObject } from '../../gateway/get-object.ts'
 import { getObjectAttributes } from '../../gateway/get-object-attributes.ts'
+import { headObject } from '../../gateway/head-object.ts'
 import { putObject } from '../../gateway/put-object.ts'
 import type { RangeRequest } from '../../gateway/range.ts'
 import type { Answer, Context } from '../context.ts'
@@ -17,6 +18,7 @@ import {
   readConditions,
   readEncryption,
   readEtags,
+  readOverrides,
   readStorageClass,
   refuseUnsupportedHeaders,
   unquoteEtag,
@@ -48,17 +50,20 @@ export async function PutObject(context: Context): Promise<Answer> {
 }
 
 export async function GetObject(context: Context): Promise<Answer> {
+  // All of the request first: behind it there is a body that somebody must take.
+  const overrides = readOverrides(context.target.query)
   const output = await getObject(context.gateway, readInput(context))
   return {
     status: output.slice === undefined ? 200 : 206,
-    headers: descriptionHeaders(context, output),
+    headers: descriptionHeaders(output, overrides),
     body: output.body,
   }
 }
 
 export async function HeadObject(context: Context): Promise<Answer> {
+  const overrides = readOverrides(context.target.query)
   const output = await headObject(context.gateway, readInput(context))
-  return { status: output.slice === undefined ? 200 : 206, headers: descriptionHeaders(context, output) }
+  return { status: output.slice === undefined ? 200 : 206, headers: descriptionHeaders(output, overrides) }
 }
 
 function readInput(context: Context): GetObjectInput {

@@ -1,0 +1,21 @@
+import { checkReadConditions } from './conditions.ts'
+import type { Gateway } from './gateway.ts'
+import { type GetObjectInput, rangeStands } from './get-object.ts'
+import { checkBucket } from './names.ts'
+import { describeObject, type ObjectDescription } from './object-description.ts'
+import { headAndOpen, readFooter, retryOverwritten } from './open-object.ts'
+
+/** What GET would say, without the body. */
+export async function headObject(gateway: Gateway, input: GetObjectInput): Promise<ObjectDescription> {
+  const { bucket, key, signal, checksums } = input
+  checkBucket(gateway, bucket)
+  return retryOverwritten(async () => {
+    const object = await headAndOpen(gateway, bucket, key, signal)
+    checkReadConditions(input.conditions, object.stored)
+    // The size of a multipart object is authentic only in its footer; part numbers and checksums are nowhere else.
+    const needsFooter = object.envelope.kind === 'multipart' || checksums
+    const footer = needsFooter ? await readFooter(gateway, object, signal) : null
+    const range = rangeStands(input, object) ? input.range : undefined
+    return describeObject(object, footer, { range, checksums })
+  })
+}
