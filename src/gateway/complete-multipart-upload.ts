@@ -25,6 +25,7 @@ import {
   readDone,
   readInit,
   removeState,
+  requireUpload,
   stashKey,
   type UploadName,
   writeDone,
@@ -62,7 +63,9 @@ export async function completeMultipartUpload(
       if (!isError(error, 'NoSuchUpload', 'InvalidPart')) throw error
       const earlier = await answerOfEarlier(gateway, upload)
       if (earlier !== null) return earlier
-      if (error.reason !== REFUSED_BY_STORE || attempt === 3) throw error
+      if (error.reason === REFUSED_BY_STORE && attempt < 3) continue
+      await requireUpload(gateway, upload)
+      throw error
     }
   }
 }
@@ -253,6 +256,15 @@ async function answerOfRecord(
   return { ...done, checksums }
 }
 
+/** No upload, no object, or one that is none of this upload, be it foreign or damaged. */
+const NOT_OURS = [
+  'NoSuchUpload',
+  'NoSuchKey',
+  'PreconditionFailed',
+  'ObjectIntegrityError',
+  'ObjectNotEncrypted',
+] as const
+
 async function answerOfObject(
   gateway: Gateway,
   upload: UploadName,
@@ -267,7 +279,7 @@ async function answerOfObject(
     await finish(gateway, upload, init, output)
     return output
   } catch (error) {
-    if (isError(error, 'NoSuchUpload', 'NoSuchKey', 'PreconditionFailed')) return null
+    if (isError(error, ...NOT_OURS)) return null
     throw error
   }
 }

@@ -14,7 +14,7 @@ import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import type { PlainBody } from './plain-body.ts'
 import type { UploadInit } from './upload-key-cache.ts'
-import { readInit, stashKey, type UploadName, writePart } from './upload-state.ts'
+import { readInit, requireUpload, stashKey, type UploadName, writePart } from './upload-state.ts'
 import { withChecksum } from './with-checksum.ts'
 
 export interface UploadPartInput extends UploadName {
@@ -87,7 +87,8 @@ interface SealedPart {
 
 /**
  * A part goes to the store as a part, with two exceptions that wait in the system bucket for Complete, which puts the footer
- * behind them: one under 5 MiB (it can only be the last), and part 10000 (behind it there is no number for the footer).
+ * behind them: one under 5 MiB (it can only be the last), and part 10000 (behind it there is no number for the footer). For
+ * these the store is asked whether the upload is still there, as it would say for a part.
  */
 async function storePart(
   gateway: Gateway,
@@ -102,10 +103,9 @@ async function storePart(
     return { location: 'inline', etag: randomBytes(16).toString('hex'), inline: Buffer.concat(chunks) }
   }
   if (part.partNumber === MAX_PARTS) {
-    const name = { partNumber: part.partNumber, salt: part.salt } as PartRecord
     const { etag } = await gateway.storage.putObject({
       bucket: gateway.systemBucket,
-      key: stashKey(upload, name),
+      key: stashKey(upload, part),
       headers: { 'content-type': 'application/octet-stream' },
       metadata: {},
       storageClass: 'STANDARD',
@@ -113,6 +113,7 @@ async function storePart(
       body: part.sealed,
       signal: part.signal,
     })
+    await requireUpload(gateway, upload)
     return { location: 'stash', etag }
   }
   const { etag } = await gateway.storage.uploadPart({
@@ -123,11 +124,6 @@ async function storePart(
     signal: part.signal,
   })
   return { location: 'part', etag }
-}
-
-/** What is not sent to the store as a part would not notice that the upload is gone (the key may be cached). */
-async function requireUpload(gateway: Gateway, upload: UploadName): Promise<void> {
-  await gateway.storage.listParts({ ...upload, partNumberMarker: 0, maxParts: 1 })
 }
 
 function checkPartNumber(partNumber: number): void {

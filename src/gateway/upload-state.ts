@@ -83,6 +83,11 @@ export async function readInit(gateway: Gateway, upload: UploadName): Promise<Up
   return init
 }
 
+/** NoSuchUpload if the store knows of no such upload any more: another replica may have ended one whose key is cached here. */
+export async function requireUpload(gateway: Gateway, upload: UploadName): Promise<void> {
+  await gateway.storage.listParts({ ...upload, partNumberMarker: 0, maxParts: 1 })
+}
+
 export async function writeDone(
   gateway: Gateway,
   upload: UploadName,
@@ -140,8 +145,8 @@ export async function listRecords(
   return found.sort((a, b) => a.record.partNumber - b.record.partNumber || a.record.time - b.record.time)
 }
 
-export function stashKey(upload: UploadName, record: PartRecord): string {
-  return `${uploadPrefix(upload)}s/${String(record.partNumber).padStart(5, '0')}.${record.salt.toString('base64url')}`
+export function stashKey(upload: UploadName, part: Pick<PartRecord, 'partNumber' | 'salt'>): string {
+  return `${uploadPrefix(upload)}s/${String(part.partNumber).padStart(5, '0')}.${part.salt.toString('base64url')}`
 }
 
 /** Removes what an upload left; `done` stays for Completes that are sent again, until the collector drops it. */

@@ -14,9 +14,11 @@ import {
   S3ServiceException,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { abortMultipartUpload } from '../../src/gateway/abort-multipart-upload.ts'
 import { collectGarbage } from '../../src/gateway/collect-garbage.ts'
+import { createGateway } from '../../src/gateway/gateway.ts'
 import { systemObjects } from '../../src/gateway/system-bucket.ts'
-import { TestBucket } from '../lib/bucket.ts'
+import { fails, TestBucket } from '../lib/bucket.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
@@ -132,6 +134,35 @@ describe('multipart uploads under races and faults', () => {
       name: 'NoSuchUpload',
     })
     await assert.rejects(bucket.read(Key), { name: 'NoSuchKey' })
+  })
+
+  it('AbortMultipartUpload by another replica ends an upload whose key is remembered here', async () => {
+    const { keys, realm, systemBucket } = gateway.gateway
+    const replica = createGateway({ storage: gateway.storage, keys, realm, systemBucket })
+    const Key = 'elsewhere'
+    const id = await bucket.begin(Key)
+    const part = await bucket.send(Key, id, 1, randomBytes(10))
+    await abortMultipartUpload(replica, { bucket: Bucket, key: Key, uploadId: id })
+    for (const [number, size] of [
+      [1, 10],
+      [2, 5 * MIB],
+      [10_000, 5 * MIB],
+    ] as const)
+      await fails(bucket.send(Key, id, number, randomBytes(size)), 'NoSuchUpload', 404)
+    await fails(bucket.complete(Key, id, [part]), 'NoSuchUpload', 404)
+  })
+
+  it('CompleteMultipartUpload_mistake is told as such where a foreign object lies under the key', async () => {
+    const Key = 'foreign'
+    const body = (async function* () {
+      yield Buffer.from('plain')
+    })()
+    const attributes = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
+    await gateway.storage.putObject({ bucket: Bucket, key: Key, ...attributes, size: 5, body })
+    const id = await bucket.begin(Key)
+    const part = await bucket.send(Key, id, 1, randomBytes(10))
+    await fails(bucket.complete(Key, id, [{ ...part, PartNumber: 2 }]), 'InvalidPart', 400)
+    await bucket.complete(Key, id, [part])
   })
 
   it('UploadPart_twice at once: Complete takes the one that ListParts shows', async () => {
