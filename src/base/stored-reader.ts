@@ -1,4 +1,4 @@
-/** A body; `release` takes a whole chunk back that the reader will not look at again. */
+/** Stored bytes on their way to a reader. `release` takes a whole chunk back that the reader will not look at again: it may be filled anew. */
 export interface ReleasableBytes extends AsyncIterable<Uint8Array> {
   release?(chunk: Uint8Array): void
 }

@@ -18,8 +18,6 @@ import { integrityError } from './integrity-error.ts'
 import { ObjectKey } from './object-key.ts'
 import { deriveKey, openRecord } from './record.ts'
 
-export { ENVELOPE_METADATA_NAME } from './constants.ts'
-
 /** Where an object lives; part of what its envelope authenticates. `bucket` is the logical name. */
 export interface Binding {
   readonly realm: string
@@ -42,7 +40,6 @@ export type ObjectKind = 'single' | 'multipart'
 /** A parsed envelope. Nothing in it is to be believed before `openEnvelope` returned. */
 export interface Envelope extends WrappedDek {
   readonly kind: ObjectKind
-  readonly keySource: number
   readonly objectSalt: Buffer
   readonly commitment: Buffer
   /** Plaintext bytes; null for multipart, where the footer has it. */
@@ -125,8 +122,7 @@ export function parseEnvelope(text: string): Envelope {
   if (reader.uint(1) !== FORMAT_VERSION) throw integrityError('envelope: unknown version')
   if (reader.uint(1) !== SUITE) throw integrityError('envelope: unknown suite')
   const kind = parseKind(reader.uint(1))
-  const keySource = reader.uint(1)
-  if (keySource !== KEY_SOURCE_DEK) throw integrityError('envelope: unknown key source')
+  if (reader.uint(1) !== KEY_SOURCE_DEK) throw integrityError('envelope: unknown key source')
   const dekId = reader.take(DEK_ID_SIZE)
   const cmkId = reader.utf8(reader.uint(1))
   const wrapped = reader.take(reader.uint(2))
@@ -143,7 +139,6 @@ export function parseEnvelope(text: string): Envelope {
   reader.end()
   return {
     kind,
-    keySource,
     dekId,
     cmkId,
     wrapped,

@@ -1,4 +1,12 @@
-export * from './constants.ts'
+export {
+  ENVELOPE_METADATA_NAME,
+  MAX_PARTS,
+  MAX_PLAIN_SIZE,
+  MAX_SEALED_FOOTER,
+  MIN_PART_SIZE,
+  SALT_SIZE,
+  TRAILER_SIZE,
+} from './constants.ts'
 export {
   type Binding,
   type Envelope,
@@ -20,15 +28,9 @@ export { integrityError } from './integrity-error.ts'
 export { metadataHash } from './metadata-hash.ts'
 export { ObjectKey } from './object-key.ts'
 export { openRange, openSegments, storedRange, verifyPadding } from './open.ts'
-export {
-  openPartRecord,
-  openUploadState,
-  type PartRecord,
-  readUploadStateEnvelope,
-  sealPartRecord,
-  sealUploadState,
-  type UploadRef,
-} from './part-record.ts'
+export { openPartRecord, type PartRecord, sealPartRecord } from './part-record.ts'
 export { sealFooter, sealObject, sealPart } from './seal.ts'
 export { type SegmentRange, segmentRange } from './segment.ts'
 export { maxPartCount, maxPlainSize, plainSize, segmentCount, segmentsSize, storedSize } from './size.ts'
+export type { UploadRef } from './upload-ref.ts'
+export { openUploadState, readUploadStateEnvelope, sealUploadState } from './upload-state.ts'

@@ -1,3 +1,4 @@
+import type { ReleasableBytes } from '../base/stored-reader.ts'
 import { allZero } from './bytes.ts'
 import { SEGMENT_SIZE, TAG_SIZE } from './constants.ts'
 import type { PartLayout } from './footer.ts'
@@ -5,11 +6,6 @@ import { integrityError } from './integrity-error.ts'
 import type { ObjectKey } from './object-key.ts'
 import { openSegment, plainSegmentSize, segmentNonce, segmentRange } from './segment.ts'
 import { segmentCount } from './size.ts'
-
-/** Stored bytes; `release` is called with each chunk that has been used up, which may then be filled anew. */
-export interface StoredBytes extends AsyncIterable<Uint8Array> {
-  release?(chunk: Uint8Array): void
-}
 
 /**
  * Opens stored segments of one part, each verified before any of it is yielded; reads no further than it needs,
@@ -25,7 +21,7 @@ export async function* openSegments(o: {
   readonly salt: Buffer
   readonly partSize: number
   readonly firstSegment: number
-  readonly body: StoredBytes
+  readonly body: ReleasableBytes
   readonly skip: number
   readonly length: number
 }): AsyncGenerator<Buffer> {
@@ -62,7 +58,7 @@ export async function* openRange(o: {
   readonly parts: readonly PartLayout[]
   readonly start: number
   readonly endInclusive: number
-  readonly body: StoredBytes
+  readonly body: ReleasableBytes
 }): AsyncGenerator<Buffer> {
   const source = new SegmentSource(o.body)
   try {
@@ -126,7 +122,7 @@ async function* openFrom(source: SegmentSource, o: PartSlice): AsyncGenerator<Bu
 
 /** Cuts a body into pieces of the asked length. A returned piece is valid until the next read. */
 class SegmentSource {
-  readonly #source: StoredBytes
+  readonly #source: ReleasableBytes
   readonly #body: AsyncIterator<Uint8Array>
   readonly #joined = Buffer.alloc(SEGMENT_SIZE + TAG_SIZE)
   /** The chunk as it came, and what is left of it. */
@@ -134,7 +130,7 @@ class SegmentSource {
   #chunk: Uint8Array = new Uint8Array(0)
   #ended = false
 
-  constructor(body: StoredBytes) {
+  constructor(body: ReleasableBytes) {
     this.#source = body
     this.#body = body[Symbol.asyncIterator]()
   }

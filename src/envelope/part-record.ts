@@ -1,17 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
-import { allZero, ByteReader, fromBase64url, padded, prefixed, requireLength, u8, u16, u48 } from './bytes.ts'
+import { allZero, ByteReader, fromBase64url, padded, requireLength, u8, u16, u48 } from './bytes.ts'
 import { algorithmById } from './checksum-id.ts'
-import { CHECKSUM_ID, FORMAT_VERSION, HASH_SIZE, MAX_PARTS, SALT_SIZE, STATE_TYPE } from './constants.ts'
-import type { Binding } from './envelope.ts'
+import { CHECKSUM_ID, HASH_SIZE, MAX_PARTS, SALT_SIZE } from './constants.ts'
 import { integrityError } from './integrity-error.ts'
 import type { ObjectKey } from './object-key.ts'
 import { openRecord, sealRecord } from './record.ts'
-
-/** The upload that a state record belongs to; part of what the record authenticates. */
-export interface UploadRef extends Binding {
-  readonly uploadId: string
-}
+import { refAad, type UploadRef } from './upload-ref.ts'
 
 /** One uploaded part of an unfinished upload. */
 export interface PartRecord {
@@ -32,7 +26,7 @@ export interface PartRecord {
 }
 
 /**
- * Seals a part record into the last component of an object name: with the prefix `NNNNN.` at most 255 characters
+ * Seals a part record into the last component of an object name: with the prefix `NNNNN.` at most 254 characters
  * (FORMAT.md section 9.1). One salt seals one record only.
  */
 export function sealPartRecord(objectKey: ObjectKey, ref: UploadRef, r: PartRecord): string {
@@ -94,61 +88,6 @@ export function openPartRecord(objectKey: ObjectKey, ref: UploadRef, text: strin
 }
 
 const LOCATIONS = ['part', 'inline', 'stash'] as const
-/** 255 characters less the prefix `NNNNN.`. */
-const MAX_RECORD_TEXT = 249
-/** 186 bytes fit into 249 characters; salt, tag and fixed fields take 97. */
+/** Names of files have at most 255 bytes, and 6 are the prefix `NNNNN.`: 186 bytes fit, of which salt, tag and fixed fields take 97. */
+const MAX_RECORD_TEXT = 248
 const MAX_ETAG_SIZE = 89
-
-/**
- * Seals the record of a whole upload, `init` when it begins and `done` when it is complete, under a fresh salt.
- * The envelope lies in front in clear, as it is what the OEK comes from (FORMAT.md section 9.2).
- */
-export function sealUploadState(
-  objectKey: ObjectKey,
-  ref: UploadRef,
-  type: 'init' | 'done',
-  payload: Buffer,
-  envelope: string,
-): Buffer {
-  const text = Buffer.from(envelope, 'latin1')
-  const head = Buffer.concat([u8(FORMAT_VERSION), u8(STATE_TYPE[type]), u16(text.length), text])
-  const salt = randomBytes(SALT_SIZE)
-  const key = objectKey.stateKey(type, salt)
-  const sealed = sealRecord(key, payload, Buffer.concat([head, refAad(ref)]))
-  key.fill(0)
-  return Buffer.concat([head, salt, sealed])
-}
-
-/** The envelope's text in an upload's record, not authenticated yet. Throws ObjectIntegrityError. */
-export function readUploadStateEnvelope(bytes: Buffer): string {
-  return readHead(new ByteReader(bytes, 'upload state')).envelope
-}
-
-/** The payload of an upload's record of the given type. Throws ObjectIntegrityError. */
-export function openUploadState(
-  objectKey: ObjectKey,
-  ref: UploadRef,
-  type: 'init' | 'done',
-  bytes: Buffer,
-): Buffer {
-  const reader = new ByteReader(bytes, 'upload state')
-  if (readHead(reader).type !== STATE_TYPE[type]) throw integrityError('upload state: type')
-  const head = bytes.subarray(0, reader.offset)
-  const salt = reader.take(SALT_SIZE)
-  const key = objectKey.stateKey(type, salt)
-  const payload = openRecord(key, bytes.subarray(reader.offset), Buffer.concat([head, refAad(ref)]))
-  key.fill(0)
-  if (payload === null) throw integrityError('upload state: tag')
-  return payload
-}
-
-function readHead(reader: ByteReader): { type: number; envelope: string } {
-  if (reader.uint(1) !== FORMAT_VERSION) throw integrityError('upload state: unknown version')
-  const type = reader.uint(1)
-  const envelope = reader.take(reader.uint(2)).toString('latin1')
-  return { type, envelope }
-}
-
-function refAad(ref: UploadRef): Buffer {
-  return prefixed(ref.realm, ref.bucket, ref.key, ref.uploadId)
-}

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { SealgateError } from '../errors.ts'
-import { requireLength } from './bytes.ts'
+import { u32 } from './bytes.ts'
 import { FOOTER_MAGIC, SALT_SIZE, SEGMENT_SIZE, TAG_SIZE, TRAILER_SIZE } from './constants.ts'
-import { encodeFooter, type FooterChecksums, type FooterPart, footerAad } from './footer.ts'
+import { encodeFooter, type FooterChecksums, type FooterPart, footerAad, layoutParts } from './footer.ts'
 import type { ObjectKey } from './object-key.ts'
 import { sealRecord } from './record.ts'
 import { sealSegment, segmentNonce } from './segment.ts'
@@ -61,22 +61,17 @@ export function sealFooter(o: {
   readonly checksums: FooterChecksums
 }): Buffer {
   const plaintext = encodeFooter(o)
-  const data =
-    o.parts.length === 0
-      ? segmentsSize(o.plainSize)
-      : o.parts.reduce((sum, part) => sum + segmentsSize(part.size), 0)
   const length = plaintext.length + TAG_SIZE
   if (o.parts.length > 0 && o.parts.reduce((sum, part) => sum + part.size, 0) !== o.plainSize)
     throw new RangeError('expected the sizes of the parts to add up to the size of the object')
+  const data = layoutParts(o).reduce((sum, part) => sum + part.storedSize, 0)
   if (data + length + TRAILER_SIZE > o.storedSize)
     throw new RangeError('expected parts of at least 5 MiB but the last: the footer does not fit')
   const salt = randomBytes(SALT_SIZE)
   const key = o.objectKey.footerKey(salt)
   const sealed = sealRecord(key, plaintext, footerAad(length, o.storedSize))
   key.fill(0)
-  const aad = footerAad(length, o.storedSize)
-  requireLength('sealed footer', sealed, length)
-  return Buffer.concat([sealed, salt, aad.subarray(0, 4), Buffer.from(FOOTER_MAGIC, 'latin1')])
+  return Buffer.concat([sealed, salt, u32(length), Buffer.from(FOOTER_MAGIC, 'latin1')])
 }
 
 const NOTHING = Buffer.alloc(0)

@@ -8,14 +8,6 @@ import {
   TAG_SIZE,
 } from './constants.ts'
 
-export {
-  MAX_PARTS,
-  MAX_SEALED_FOOTER,
-  MIN_PART_SIZE,
-  SEALED_SEGMENT_SIZE,
-  SEGMENT_SIZE,
-} from './constants.ts'
-
 /**
  * L(P): the stored length of an object of `plain` bytes, however it was uploaded (FORMAT.md section 3).
  * Strictly increasing; `plainSize` is its inverse.

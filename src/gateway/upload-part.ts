@@ -4,6 +4,7 @@ import {
   MIN_PART_SIZE,
   maxPlainSize,
   type PartRecord,
+  SALT_SIZE,
   sealPart,
   segmentsSize,
 } from '../envelope/index.ts'
@@ -38,7 +39,7 @@ export async function uploadPart(gateway: Gateway, input: UploadPartInput): Prom
   const init = await readInit(gateway, upload)
   checkAlgorithm(init, input.body)
   const body = withChecksum(input.body, init.checksumAlgorithm)
-  const salt = randomBytes(32)
+  const salt = randomBytes(SALT_SIZE)
   const sealed = sealPart({ objectKey: init.objectKey, partNumber, salt, size: body.size, body })
   const place = await storePart(gateway, upload, {
     partNumber,

@@ -18,7 +18,6 @@ const seal = (): string => sealEnvelope({ ...fields, metadataHash: Buffer.alloc(
 test('an envelope opens to the key that was sealed, with every field', () => {
   const envelope = parseEnvelope(seal())
   assert.equal(envelope.kind, 'single')
-  assert.equal(envelope.keySource, 1)
   assert.deepEqual(envelope.dekId, dek.dekId)
   assert.equal(envelope.cmkId, dek.cmkId)
   assert.deepEqual(envelope.wrapped, dek.wrapped)
