@@ -23,27 +23,27 @@ export interface Validators {
  * present makes If-Modified-Since void (RFC 9110 section 13.2.2; the GetObject page of the S3 API says the same).
  */
 export function checkReadConditions(conditions: ReadConditions, object: Validators): void {
-  if (conditions.ifMatch !== undefined) {
-    if (!matches(conditions.ifMatch, object.etag)) throw failed('If-Match')
-  } else if (conditions.ifUnmodifiedSince !== undefined && isLater(object, conditions.ifUnmodifiedSince)) {
-    throw failed('If-Unmodified-Since')
-  }
-  if (conditions.ifNoneMatch !== undefined) {
-    if (matches(conditions.ifNoneMatch, object.etag)) throw notModified(object)
-  } else if (conditions.ifModifiedSince !== undefined && !isLater(object, conditions.ifModifiedSince)) {
-    throw notModified(object)
-  }
+  const condition = failedCondition(conditions, object)
+  if (condition === 'If-None-Match' || condition === 'If-Modified-Since') throw notModified(object)
+  if (condition !== null) throw failed(condition)
 }
 
 /** The same conditions on the source of a copy: every failure is 412 (CopyObject has no 304). */
 export function checkCopyConditions(conditions: ReadConditions, object: Validators): void {
-  try {
-    checkReadConditions(conditions, object)
-  } catch (error) {
-    if (error instanceof SealgateError && error.kind === 'NotModified')
-      throw failed('x-amz-copy-source-If-None-Match')
-    throw error
+  const condition = failedCondition(conditions, object)
+  if (condition !== null) throw failed(`x-amz-copy-source-${condition}`)
+}
+
+/** The first condition that does not hold, by its name in HTTP. */
+function failedCondition(conditions: ReadConditions, object: Validators) {
+  const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
+  if (ifMatch !== undefined) {
+    if (!matches(ifMatch, object.etag)) return 'If-Match'
+  } else if (ifUnmodifiedSince !== undefined && isLater(object, ifUnmodifiedSince)) {
+    return 'If-Unmodified-Since'
   }
+  if (ifNoneMatch !== undefined) return matches(ifNoneMatch, object.etag) ? 'If-None-Match' : null
+  return ifModifiedSince !== undefined && !isLater(object, ifModifiedSince) ? 'If-Modified-Since' : null
 }
 
 export function matches(match: EtagMatch, storedEtag: string): boolean {
