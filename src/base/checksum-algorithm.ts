@@ -12,6 +12,8 @@ export const CHECKSUM_ALGORITHMS = {
 
 export type ChecksumAlgorithm = keyof typeof CHECKSUM_ALGORITHMS
 
+export const CHECKSUM_NAMES = Object.keys(CHECKSUM_ALGORITHMS) as readonly ChecksumAlgorithm[]
+
 /** True for the exact, upper-case name of a checksum algorithm. */
 export function isChecksumAlgorithm(name: string): name is ChecksumAlgorithm {
   return Object.hasOwn(CHECKSUM_ALGORITHMS, name)

@@ -25,9 +25,9 @@ export function hashOf(attributes: Pick<ObjectAttributes, 'headers' | 'metadata'
 
 /** Fills in S3's default content type and refuses what S3 refuses, before anything is stored. */
 export function checkedAttributes(attributes: ClientAttributes): ClientAttributes {
-  const names = Object.entries(attributes.metadata)
+  const names = Object.keys(attributes.metadata)
   if (
-    names.some(([name]) => name === ENVELOPE_METADATA_NAME || name.startsWith(`${ENVELOPE_METADATA_NAME}-`))
+    names.some((name) => name === ENVELOPE_METADATA_NAME || name.startsWith(`${ENVELOPE_METADATA_NAME}-`))
   ) {
     throw new SealgateError('InvalidArgument', 'The metadata name x-amz-meta-sealgate is reserved.')
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { createChecksum } from '../base/checksum.ts'
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import { combineCrc } from '../base/crc-combine.ts'
@@ -33,7 +32,6 @@ function combineFull(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]):
 /** A composite checksum is the checksum of the parts' checksums. */
 function compose(algorithm: ChecksumAlgorithm, found: readonly FoundPart[]): Buffer {
   const joined = Buffer.concat(found.map(({ record }) => record.checksum))
-  if (algorithm === 'SHA1' || algorithm === 'SHA256') return createHash(algorithm).update(joined).digest()
   const checksum = createChecksum(algorithm)
   checksum.update(joined)
   return checksum.digest()

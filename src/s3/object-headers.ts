@@ -1,5 +1,5 @@
 import { checksumHeader } from '../base/checksum.ts'
-import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import { CHECKSUM_NAMES, type ChecksumAlgorithm, isChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
 import type { ClientAttributes } from '../gateway/attributes.ts'
 import { type ChecksumType, checksumText, type ObjectChecksum } from '../gateway/checksum.ts'
@@ -129,12 +129,11 @@ function readDate(value: string | undefined): number | undefined {
 export function readChecksumAlgorithm(value: string | undefined): ChecksumAlgorithm | null {
   if (value === undefined) return null
   const algorithm = value.toUpperCase()
-  if (!Object.hasOwn(CHECKSUM_ALGORITHMS, algorithm))
-    throw new SealgateError(
-      'InvalidRequest',
-      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
-    )
-  return algorithm as ChecksumAlgorithm
+  if (isChecksumAlgorithm(algorithm)) return algorithm
+  throw new SealgateError(
+    'InvalidRequest',
+    `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_NAMES.join(', ')}]`,
+  )
 }
 
 export function readChecksumType(value: string | undefined): ChecksumType | null {

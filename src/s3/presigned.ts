@@ -1,6 +1,6 @@
 /** Query-string authentication of Signature Version 4 (S3 API reference, "Authenticating Requests: Using Query Parameters"). */
 import { checksumHeader, createChecksum } from '../base/checksum.ts'
-import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import { CHECKSUM_NAMES } from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Query } from './target.ts'
@@ -89,7 +89,7 @@ const NOT_HEADERS =
   /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256|sdk-checksum-algorithm)$/
 
 const EMPTY_CHECKSUMS: ReadonlyMap<string, string> = new Map(
-  (Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]).map((algorithm) => [
+  CHECKSUM_NAMES.map((algorithm) => [
     checksumHeader(algorithm),
     createChecksum(algorithm).digest().toString('base64'),
   ]),

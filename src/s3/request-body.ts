@@ -1,7 +1,12 @@
 /** The body of a request with every check that its headers and trailers ask for. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { checksumHeader, createChecksum } from '../base/checksum.ts'
-import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
+import {
+  CHECKSUM_ALGORITHMS,
+  CHECKSUM_NAMES,
+  type ChecksumAlgorithm,
+  isChecksumAlgorithm,
+} from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
 import type { PlainBody } from '../gateway/plain-body.ts'
 import { type ChunkedPayload, decodeAwsChunked } from './aws-chunked.ts'
@@ -99,10 +104,8 @@ function decodeBase64(text: string, bytes: number): Buffer | null {
   return value.length === bytes && value.toString('base64') === text ? value : null
 }
 
-const ALGORITHMS = Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]
-
 function algorithmOfHeader(name: string): ChecksumAlgorithm | undefined {
-  return ALGORITHMS.find((algorithm) => checksumHeader(algorithm) === name)
+  return CHECKSUM_NAMES.find((algorithm) => checksumHeader(algorithm) === name)
 }
 
 function readAnnounced(headers: RequestHeaders, chunked: boolean): readonly string[] {
@@ -165,7 +168,7 @@ function checkSdkAlgorithm(headers: RequestHeaders, sent: ChecksumAlgorithm | un
   if (named === undefined || named === sent) return
   throw new SealgateError(
     'InvalidRequest',
-    sent === undefined && ALGORITHMS.some((algorithm) => algorithm === named)
+    sent === undefined && isChecksumAlgorithm(named)
       ? 'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.'
       : 'Value for x-amz-sdk-checksum-algorithm header is invalid.',
   )

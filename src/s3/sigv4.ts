@@ -33,7 +33,6 @@ export type Payload =
 
 export interface Identity {
   readonly accessKeyId: string
-  readonly anonymous?: false
   readonly presigned: boolean
   readonly payload: Payload
 }

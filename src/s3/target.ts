@@ -16,8 +16,6 @@ export interface Target {
   readonly query: Query
   /** The decoded path as it stood in the request: with the bucket in path style, without it in virtual-host style. */
   readonly path: string
-  /** The path as it came, still encoded. */
-  readonly rawPath: string
 }
 
 /**
@@ -30,9 +28,8 @@ export function parseTarget(rawUrl: string, host: string | undefined, domains: r
   if (rawUrl.length > MAX_TARGET_BYTES) throw new SealgateError('InvalidURI')
   const origin = originForm(rawUrl, host)
   const mark = origin.indexOf('?')
-  const rawPath = mark < 0 ? origin : origin.slice(0, mark)
   const query = new Query(mark < 0 ? '' : origin.slice(mark + 1))
-  const path = decode(rawPath)
+  const path = decode(mark < 0 ? origin : origin.slice(0, mark))
   const virtual = bucketOfHost(host, domains)
   const { bucket, key } = virtual === null ? splitPath(path) : { bucket: virtual, key: path.slice(1) || null }
   if (key !== null && Buffer.byteLength(key) > MAX_KEY_BYTES) {
@@ -40,7 +37,7 @@ export function parseTarget(rawUrl: string, host: string | undefined, domains: r
       details: { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: String(MAX_KEY_BYTES) },
     })
   }
-  return { bucket, key, query, path, rawPath }
+  return { bucket, key, query, path }
 }
 
 /** Decoded parameters in their order. `?name` is a name with an empty value. */

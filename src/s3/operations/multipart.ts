@@ -1,5 +1,5 @@
 import { checksumHeader } from '../../base/checksum.ts'
-import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../../base/checksum-algorithm.ts'
+import { CHECKSUM_NAMES, type ChecksumAlgorithm } from '../../base/checksum-algorithm.ts'
 import { SealgateError } from '../../errors.ts'
 import { abortMultipartUpload } from '../../gateway/abort-multipart-upload.ts'
 import { completeMultipartUpload } from '../../gateway/complete-multipart-upload.ts'
@@ -144,8 +144,7 @@ function readPart(element: XmlElement): CompletedPart {
   const number = childText(element, 'PartNumber')?.trim() ?? ''
   const etag = childText(element, 'ETag')
   if (!/^\d{1,5}$/.test(number) || etag === undefined) throw new SealgateError('MalformedXML')
-  const algorithms = Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]
-  const checksums = algorithms.flatMap((algorithm) => {
+  const checksums = CHECKSUM_NAMES.flatMap((algorithm) => {
     const value = childText(element, `Checksum${algorithm}`)?.trim()
     return value === undefined || value === '' ? [] : [{ algorithm, value: Buffer.from(value, 'base64') }]
   })
@@ -153,7 +152,7 @@ function readPart(element: XmlElement): CompletedPart {
 }
 
 function readObjectChecksum(context: Context): { algorithm: ChecksumAlgorithm; text: string } | undefined {
-  for (const algorithm of Object.keys(CHECKSUM_ALGORITHMS) as ChecksumAlgorithm[]) {
+  for (const algorithm of CHECKSUM_NAMES) {
     const text = context.headers.get(checksumHeader(algorithm))
     if (text !== undefined) return { algorithm, text }
   }
