@@ -5,12 +5,14 @@ import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
 import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
+import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, ownRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
 import {
   createKeyring,
   DataKeys,
   type KeyPolicy,
+  KeyRing,
   type KmsOptions,
   keyPolicy,
   type OpenedKms,
@@ -94,7 +96,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   const policy = await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
-  const keys = dataKeys(config, kms, realm, policy)
+  const keys = dataKeys(config, { kms, realm, policy, storage })
   const gateway = createGateway({
     storage,
     keys,
@@ -132,16 +134,30 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   return { host: address, port, close }
 }
 
-export function dataKeys(config: Config, kms: OpenedKms, realm: string, policy: KeyPolicy): DataKeys {
+/** What the keys of a deployment work with; without its store they only read. */
+export interface KeysContext {
+  readonly kms: OpenedKms
+  readonly realm: string
+  readonly policy: KeyPolicy
+  readonly storage: Storage | null
+}
+
+export function dataKeys(config: Config, { kms, realm, policy, storage }: KeysContext): DataKeys {
   return new DataKeys({
     kms: kms.kms,
     realm,
     policy,
+    ring: storage === null ? null : keyRing(config, realm, storage),
+    admit: async (bucket) => storage?.headBucket(bucket),
     epoch: config.epoch,
     decryptCache: DECRYPT_CACHE,
     graceMs: config.kms.graceMs,
     source: config.kms.dataKeys,
   })
+}
+
+export function keyRing({ systemBucket }: Config, realm: string, storage: Storage): KeyRing {
+  return new KeyRing({ records: systemKeyRecords({ storage, systemBucket }), realm })
 }
 
 const COLLECT_EVERY_MS = 6 * 3_600_000

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   dataKeys,
+  keyRing,
   keyringPath,
   kmsOptions,
   openStore,
@@ -11,7 +12,14 @@ import {
 } from './app.ts'
 import type { Config } from './config/config.ts'
 import { storedRealm } from './gateway/realm.ts'
-import { type DataKeys, type KeyPolicy, keyPolicy, type OpenedKms, openKms } from './keys/index.ts'
+import {
+  type DataKeys,
+  type KeyPolicy,
+  type KeyRing,
+  keyPolicy,
+  type OpenedKms,
+  openKms,
+} from './keys/index.ts'
 import type { Storage } from './storage/storage.ts'
 import { createLog } from './telemetry/log.ts'
 
@@ -23,9 +31,10 @@ export interface OfflineKeys {
   readonly keys: DataKeys
 }
 
-/** Its keys and its store. */
+/** Its keys and its store, with the key ring in it. */
 export interface Offline extends OfflineKeys {
   readonly storage: Storage
+  readonly ring: KeyRing
   close(): Promise<void>
 }
 
@@ -45,26 +54,26 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
   const storage = await openOfflineStore(config, options)
   try {
     const realm = options.realm ?? (await realmOf(config, kms, storage))
-    const opened = await withPolicy(config, kms, realm)
+    const opened = await withPolicy(config, kms, realm, storage)
     const close = async () => {
       opened.keys.close()
       await storage.close()
     }
-    return { ...opened, storage, close }
+    return { ...opened, storage, ring: keyRing(config, realm, storage), close }
   } catch (error) {
     await storage.close()
     throw error
   }
 }
 
-/** The keys alone, for sealed bytes that lie elsewhere. The store is asked only for a realm that nothing else names. */
+/** The keys alone, for sealed bytes that lie elsewhere, and without a key ring. The store is asked only for a realm that nothing else names. */
 export async function openOfflineKeys(config: Config, realm?: string): Promise<OfflineKeys> {
   const kms = await openOfflineKms(config)
   const known = realm ?? kms.realm
-  if (known !== null) return withPolicy(config, kms, known)
+  if (known !== null) return withPolicy(config, kms, known, null)
   const storage = await openOfflineStore(config, {})
   try {
-    return await withPolicy(config, kms, await realmOf(config, kms, storage))
+    return await withPolicy(config, kms, await realmOf(config, kms, storage), null)
   } finally {
     await storage.close()
   }
@@ -98,7 +107,12 @@ async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promis
   )
 }
 
-async function withPolicy(config: Config, kms: OpenedKms, realm: string): Promise<OfflineKeys> {
+async function withPolicy(
+  config: Config,
+  kms: OpenedKms,
+  realm: string,
+  storage: Storage | null,
+): Promise<OfflineKeys> {
   const policy = await keyPolicy(config.buckets, kms)
-  return { kms, realm, policy, keys: dataKeys(config, kms, realm, policy) }
+  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, storage }) }
 }

@@ -26,7 +26,8 @@ interface Memory {
 /**
  * Removes the state of uploads that are over: the record of a completed one after a day (a Complete that is sent again asks for
  * it), and what crashes, lifecycle rules and deleted buckets left behind. State is an orphan only if the store does not list
- * its upload in two runs a day apart, both of which read their lists to the end: a list that lags must not cost a part.
+ * its upload in two runs a day apart, both of which read their lists to the end: a list that lags must not cost a part. The key ring is
+ * never garbage, also not that of a bucket that is gone: backups need it.
  */
 export async function collectGarbage(gateway: Gateway): Promise<CollectedGarbage> {
   const { orphans: known } = await readMemory(gateway)

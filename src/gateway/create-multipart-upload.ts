@@ -57,7 +57,7 @@ export async function createMultipartUpload(
   const checksumType = resolveChecksumType(checksumAlgorithm, input.checksumType)
   const attributes = checkedAttributes(input.attributes)
   const objectKey = ObjectKey.generate()
-  const { stored, envelope, cmkId } = await sealAttributes(gateway, {
+  const { stored, envelope, cmkId, dekId } = await sealAttributes(gateway, {
     bucket,
     key,
     objectKey,
@@ -69,7 +69,8 @@ export async function createMultipartUpload(
   const { uploadId } = await gateway.storage.createMultipartUpload({ bucket, key, ...stored })
   const upload = { bucket, key, uploadId }
   try {
-    await writeInit(gateway, upload, { objectKey, envelope, cmkId, checksumAlgorithm, checksumType })
+    const init = { objectKey, envelope, cmkId, dekId, checksumAlgorithm, checksumType }
+    await writeInit(gateway, upload, init)
   } catch (error) {
     await gateway.storage
       .abortMultipartUpload(upload)

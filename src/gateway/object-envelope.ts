@@ -14,6 +14,7 @@ export interface SealedAttributes {
   readonly stored: ObjectAttributes
   readonly envelope: string
   readonly cmkId: string
+  readonly dekId: Buffer
 }
 
 export interface SealAttributesInput {
@@ -45,7 +46,8 @@ export async function sealAttributes(
       metadataHash: hashOf(attributes),
       binding,
     })
-    return { stored: withEnvelope(attributes, envelope, gateway.storage.limits), envelope, cmkId: dek.cmkId }
+    const { cmkId, dekId } = dek
+    return { stored: withEnvelope(attributes, envelope, gateway.storage.limits), envelope, cmkId, dekId }
   } finally {
     dek.plaintext.fill(0)
   }

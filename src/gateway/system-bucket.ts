@@ -1,19 +1,29 @@
 import { isError } from '../errors.ts'
-import type { ListedObject } from '../storage/storage.ts'
-import type { Gateway } from './gateway.ts'
+import type { ListedObject, Storage, WriteCondition } from '../storage/storage.ts'
 import { readWhole } from './open-object.ts'
 
 /* The deployment's own small objects, in the one bucket that no client reaches. */
 
-export async function putSystemObject(gateway: Gateway, key: string, bytes: Buffer): Promise<void> {
-  await gateway.storage.putObject({
-    bucket: gateway.systemBucket,
+export interface SystemBucket {
+  readonly storage: Storage
+  readonly systemBucket: string
+}
+
+export async function putSystemObject(
+  { storage, systemBucket }: SystemBucket,
+  key: string,
+  bytes: Buffer,
+  condition?: WriteCondition,
+): Promise<void> {
+  await storage.putObject({
+    bucket: systemBucket,
     key,
     headers: { 'content-type': 'application/octet-stream' },
     metadata: {},
     storageClass: 'STANDARD',
     size: bytes.length,
     body: once(bytes),
+    condition,
   })
 }
 
@@ -22,9 +32,13 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** Reads one of the deployment's own small objects; null if it is not there. */
-export async function readSystemObject(gateway: Gateway, key: string, limit: number): Promise<Buffer | null> {
+export async function readSystemObject(
+  { storage, systemBucket }: SystemBucket,
+  key: string,
+  limit: number,
+): Promise<Buffer | null> {
   try {
-    const { body } = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
+    const { body } = await storage.getObject({ bucket: systemBucket, key })
     return await readWhole(body, limit)
   } catch (error) {
     if (isError(error, 'NoSuchKey')) return null
@@ -32,24 +46,27 @@ export async function readSystemObject(gateway: Gateway, key: string, limit: num
   }
 }
 
-export async function deleteSystemObjects(gateway: Gateway, keys: readonly string[]): Promise<void> {
+export async function deleteSystemObjects(
+  { storage, systemBucket }: SystemBucket,
+  keys: readonly string[],
+): Promise<void> {
   const remaining = keys.values()
   const worker = async () => {
-    for (const key of remaining) await gateway.storage.deleteObject({ bucket: gateway.systemBucket, key })
+    for (const key of remaining) await storage.deleteObject({ bucket: systemBucket, key })
   }
   await Promise.all(Array.from({ length: 32 }, worker))
 }
 
 /** The deployment's own objects in the order of their names, one call to the store for 1000. */
 export async function* systemObjects(
-  gateway: Gateway,
+  { storage, systemBucket }: SystemBucket,
   prefix: string,
   startAfter = '',
 ): AsyncGenerator<ListedObject> {
   let continuationToken: string | undefined
   do {
-    const page = await gateway.storage.listObjects({
-      bucket: gateway.systemBucket,
+    const page = await storage.listObjects({
+      bucket: systemBucket,
       prefix,
       delimiter: '',
       startAfter,

@@ -8,6 +8,7 @@ export interface UploadInit {
   readonly objectKey: ObjectKey
   readonly envelope: string
   readonly cmkId: string
+  readonly dekId: Buffer
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly checksumType: ChecksumType | null
 }

@@ -60,6 +60,7 @@ export async function uploadPart(gateway: Gateway, input: UploadPartInput): Prom
     salt,
   }
   await writePart(gateway, upload, init, record, place.inline)
+  gateway.keys.count(bucket, init.dekId, body.size)
   return {
     etag: place.etag,
     lastModified: record.time,

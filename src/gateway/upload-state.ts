@@ -77,8 +77,8 @@ export async function readInit(gateway: Gateway, upload: UploadName): Promise<Up
   if (state === null)
     throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: upload.uploadId } })
   const { checksumAlgorithm, checksumType } = JSON.parse(state.payload.toString()) as UploadInit
-  const { objectKey, envelope, cmkId } = state
-  const init: UploadInit = { objectKey, envelope, cmkId, checksumAlgorithm, checksumType }
+  const { objectKey, envelope, cmkId, dekId } = state
+  const init: UploadInit = { objectKey, envelope, cmkId, dekId, checksumAlgorithm, checksumType }
   gateway.uploads.set(cacheKey(upload), init)
   return init
 }
@@ -165,7 +165,8 @@ async function readState(gateway: Gateway, upload: UploadName, type: 'init' | 'd
   const envelope = parseEnvelope(text)
   const objectKey = await openForUpload(gateway, upload, envelope)
   const payload = openUploadState(objectKey, reference(gateway, upload), type, bytes)
-  return { objectKey, envelope: text, cmkId: envelope.cmkId, payload }
+  const { cmkId, dekId } = envelope
+  return { objectKey, envelope: text, cmkId, dekId, payload }
 }
 
 /** An upload id used with another key than its own does not open; to the client that is an upload that is not there. */

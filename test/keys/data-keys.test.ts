@@ -6,11 +6,13 @@ import { after, test } from 'node:test'
 import {
   createKeyring,
   DataKeys,
+  KeyRing,
   KeyringError,
   type Kms,
   LocalKms,
   loadKeyring,
 } from '../../src/keys/index.ts'
+import { MemoryRecords } from '../lib/memory-records.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'keys-'))
 after(() => rmSync(dir, { recursive: true }))
@@ -34,6 +36,7 @@ function setup(retired: string[] = []) {
     kms,
     realm: ring.realm,
     policy: () => ({ cmk: ring.current, retired }),
+    ring: new KeyRing({ records: new MemoryRecords(), realm: ring.realm }),
     epoch: { maxAgeMs: 1000, maxObjects: 3, maxBytes: 1000 },
     decryptCache: { maxEntries: 10, maxAgeMs: 1000 },
     now: () => 0,

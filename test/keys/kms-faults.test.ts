@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { isError } from '../../src/errors.ts'
-import { DataKeys, type DataKeysOptions } from '../../src/keys/index.ts'
+import { DataKeys, type DataKeysOptions, KeyRing } from '../../src/keys/index.ts'
 import type { Kms } from '../../src/keys/kms/kms.ts'
 import { KmsError } from '../../src/keys/kms/kms-error.ts'
 import { ResilientKms } from '../../src/keys/kms/resilient-kms.ts'
 import { TencentKms } from '../../src/keys/kms/tencent.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { MemoryRecords } from '../lib/memory-records.ts'
 
 const HOUR_MS = 3_600_000
 let emulator: TencentKmsEmulator
@@ -41,6 +42,7 @@ function dataKeys(more: Partial<DataKeysOptions> = {}): DataKeys {
     kms: resilient(),
     realm: 'realm',
     policy: () => ({ cmk, retired: [] }),
+    ring: new KeyRing({ records: new MemoryRecords(), realm: 'realm' }),
     epoch: { maxAgeMs: HOUR_MS, maxObjects: 1000, maxBytes: 2 ** 40 },
     decryptCache: { maxEntries: 100, maxAgeMs: HOUR_MS },
     graceMs: HOUR_MS,

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
+import { systemKeyRecords } from '../../src/gateway/key-records.ts'
 import { claimRealm } from '../../src/gateway/realm.ts'
 import { createHttpServer } from '../../src/http/index.ts'
-import { createKeyring, DataKeys, LocalKms, loadKeyring } from '../../src/keys/index.ts'
+import { createKeyring, DataKeys, KeyRing, LocalKms, loadKeyring } from '../../src/keys/index.ts'
 import { createS3Handler } from '../../src/s3/handler.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -42,10 +43,13 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
   const storage = options.wrap?.(opened) ?? opened
   await createKeyring(join(directory, 'keyring.json'))
   const keyring = await loadKeyring(join(directory, 'keyring.json'))
+  const records = systemKeyRecords({ storage, systemBucket: 'sealgate-system' })
   const keys = new DataKeys({
     kms: new LocalKms(keyring),
     realm: keyring.realm,
     policy: () => ({ cmk: keyring.current, retired: [] }),
+    ring: new KeyRing({ records, realm: keyring.realm }),
+    admit: (bucket) => storage.headBucket(bucket),
     epoch: { maxAgeMs: 3_600_000, maxObjects: 1_000_000, maxBytes: 2 ** 40 },
     decryptCache: { maxEntries: 1000, maxAgeMs: 3_600_000 },
   })

@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { SingleFlight } from '../base/single-flight.ts'
+import { SealgateError } from '../errors.ts'
+import { dekContext } from './dek-context.ts'
+import { GRACE_STEP_MS, isInGrace } from './grace.ts'
+import type { BucketCmks, KeyPolicy } from './key-policy.ts'
+import type { KeyRing } from './key-ring.ts'
+import { openRetired } from './key-ring-open.ts'
+import { canonicalContext, type Kms, lengthPrefixed, WrappedKeyError } from './kms/kms.ts'
+import { inS3Terms } from './s3-terms.ts'
+import { TokenBucket } from './token-bucket.ts'
+import { copyOfKey, requireUsable } from './usable-key.ts'
+
+const NEGATIVE_MS = 60_000
+/** Calls to the KMS for unknown DEKs, per second and bucket, so that made-up envelopes cannot flood it. */
+const UNKNOWN_PER_SECOND = 100
+const UNKNOWN_BURST = 1000
+const MAX_BUCKETS = 10_000
+
+/** A DEK as envelopes have it. */
+export interface WrappedDataKey {
+  readonly dekId: Buffer
+  readonly cmkId: string
+  readonly wrapped: Buffer
+}
+
+export interface DecryptingKeysOptions {
+  readonly kms: Kms
+  readonly realm: string
+  readonly policy: KeyPolicy
+  readonly ring: KeyRing | null
+  readonly cache: { readonly maxEntries: number; readonly maxAgeMs: number }
+  readonly graceMs: number
+  readonly now: () => number
+}
+
+interface Opened {
+  readonly key: Buffer
+  readonly bornMs: number
+  /** Used without asking until then. */
+  freshUntilMs: number
+}
+
+/**
+ * The DEKs that objects are opened with: each is unwrapped once and then remembered, so many and for so long. An entry is found by all that
+ * was unwrapped, so that an envelope with another's DEK id and bytes of its own finds nothing.
+ */
+export class DecryptingKeys {
+  readonly #o: DecryptingKeysOptions
+  readonly #opened: LRUCache<string, Opened>
+  /** What cannot be unwrapped, and until when that is said without asking. */
+  readonly #refused: LRUCache<string, number>
+  readonly #unknown = new LRUCache<string, TokenBucket>({ max: MAX_BUCKETS })
+  readonly #opening = new SingleFlight<Buffer>()
+  #closed = false
+
+  constructor(options: DecryptingKeysOptions) {
+    this.#o = options
+    this.#opened = new LRUCache({ max: options.cache.maxEntries, dispose: ({ key }) => key.fill(0) })
+    this.#refused = new LRUCache({ max: options.cache.maxEntries })
+  }
+
+  /** A copy for the caller. Rejects with ObjectIntegrityError, with SlowDown if too many are unknown, or as the KMS refuses. */
+  async open(bucket: string, dek: WrappedDataKey): Promise<Buffer> {
+    const cmks = this.#o.policy(bucket)
+    if (dek.cmkId !== cmks.cmk && !cmks.retired.includes(dek.cmkId))
+      throw integrity('its CMK is not allowed for this bucket')
+    const id = this.#idOf(bucket, dek)
+    const now = this.#o.now()
+    const known = this.#opened.get(id)
+    if (known !== undefined && now < known.freshUntilMs) return copyOfKey(known.key)
+    if (now < (this.#refused.get(id) ?? 0)) throw integrity('its data key cannot be opened')
+    try {
+      return copyOfKey(
+        await this.#opening.run(id, () => this.#load(bucket, id, dek, cmks, known !== undefined)),
+      )
+    } catch (error) {
+      return this.#inGrace(id, error)
+    }
+  }
+
+  /** A DEK that was made here opens without asking. */
+  remember(bucket: string, dek: WrappedDataKey, plaintext: Uint8Array): void {
+    this.#keep(this.#idOf(bucket, dek), plaintext)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#opened.clear()
+  }
+
+  async #load(bucket: string, id: string, dek: WrappedDataKey, cmks: BucketCmks, isKnown: boolean) {
+    if (!isKnown) this.#permit(bucket)
+    try {
+      const key = await this.#unwrap(bucket, dek, cmks)
+      requireUsable(key)
+      this.#keep(id, key)
+      // After those who wait for it have taken their copies: they run before the next turn of the event loop.
+      setImmediate(() => key.fill(0))
+      return key
+    } catch (error) {
+      if (!(error instanceof WrappedKeyError)) throw error
+      this.#refused.set(id, this.#o.now() + NEGATIVE_MS)
+      throw integrity(error.message)
+    }
+  }
+
+  #unwrap(bucket: string, dek: WrappedDataKey, cmks: BucketCmks): Promise<Buffer> {
+    const { kms, realm, ring } = this.#o
+    if (dek.cmkId === cmks.cmk || ring === null)
+      return kms.decrypt(dek.cmkId, dek.wrapped, dekContext({ realm, bucket, ...dek }))
+    const permit = () => this.#permit(bucket)
+    return openRetired({ bucket, ...dek }, { kms, ring, cmks, permit })
+  }
+
+  /** The entry is looked up again: while the KMS was asked it may have been dropped and zeroed. */
+  #inGrace(id: string, error: unknown): Buffer {
+    const { cache, graceMs, now } = this.#o
+    const known = this.#opened.get(id)
+    if (known === undefined || !isInGrace(error, known.bornMs + cache.maxAgeMs, graceMs, now()))
+      throw inS3Terms(error)
+    known.freshUntilMs = now() + GRACE_STEP_MS
+    return copyOfKey(known.key)
+  }
+
+  #keep(id: string, key: Uint8Array): void {
+    if (this.#closed) return
+    const bornMs = this.#o.now()
+    const freshUntilMs = bornMs + this.#o.cache.maxAgeMs
+    this.#opened.set(id, { key: Buffer.from(key), bornMs, freshUntilMs })
+    this.#refused.delete(id)
+  }
+
+  #permit(bucket: string): void {
+    let tokens = this.#unknown.get(bucket)
+    if (tokens === undefined) {
+      tokens = new TokenBucket(UNKNOWN_PER_SECOND, UNKNOWN_BURST, this.#o.now)
+      this.#unknown.set(bucket, tokens)
+    }
+    if (!tokens.take()) throw new SealgateError('SlowDown', undefined, { headers: { 'retry-after': '1' } })
+  }
+
+  #idOf(bucket: string, { dekId, cmkId, wrapped }: WrappedDataKey): string {
+    const context = canonicalContext(dekContext({ realm: this.#o.realm, bucket, dekId }))
+    return createHash('sha256')
+      .update(lengthPrefixed([Buffer.from(cmkId), wrapped, context]))
+      .digest('base64')
+  }
+}
+
+function integrity(reason: string): SealgateError {
+  return new SealgateError('ObjectIntegrityError', undefined, { reason })
+}

@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { SingleFlight } from '../base/single-flight.ts'
+import type { WrappedDataKey } from './decrypting-keys.ts'
+import { dekContext } from './dek-context.ts'
+import { GRACE_STEP_MS, isInGrace } from './grace.ts'
+import type { KeyPolicy } from './key-policy.ts'
+import type { KeyRing } from './key-ring.ts'
+import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
+import { inS3Terms } from './s3-terms.ts'
+import { copyOfKey, requireUsable } from './usable-key.ts'
+
+/** Buckets that have an epoch at a time; the one longest unused loses it. */
+const MAX_BUCKETS = 10_000
+/** The next epoch is made when this share of the current one is used up. */
+const PREFETCH_AT = 0.9
+const PREFETCH_RETRY_MS = 1000
+/** Clocks are corrected by small steps backwards all the time; a larger one must not make a DEK live longer. */
+const CLOCK_STEP_MS = 60_000
+
+export interface EpochLimits {
+  readonly maxAgeMs: number
+  readonly maxObjects: number
+  readonly maxBytes: number
+}
+
+export interface DataKey extends WrappedDataKey {
+  /** A copy that is the caller's own: zero it after use. */
+  readonly plaintext: Uint8Array
+}
+
+export interface EncryptingKeysOptions {
+  readonly kms: Kms
+  readonly realm: string
+  readonly policy: KeyPolicy
+  /** Where every DEK is recorded before it is used. */
+  readonly ring: KeyRing
+  readonly epoch: EpochLimits
+  readonly graceMs: number
+  readonly source: 'kms' | 'local'
+  /** Asked before a DEK is made: rejects if there is no such bucket. */
+  readonly admit: (bucket: string) => Promise<unknown>
+  readonly onMade: (bucket: string, dek: WrappedDataKey, plaintext: Uint8Array) => void
+  readonly now: () => number
+}
+
+interface Epoch extends WrappedDataKey {
+  readonly plaintext: Buffer
+  /** When it was made; then, when it became the bucket's own, so that being made ahead does not shorten it. */
+  bornMs: number
+  objects: number
+  bytes: number
+  next: Epoch | undefined
+  /** By an order to rotate, and when. */
+  endedAtMs: number | undefined
+  /** The KMS did not answer: until then it is not asked again. */
+  graceUntilMs: number
+  prefetchFromMs: number
+}
+
+/** The DEK that encrypts each bucket's new objects, for an epoch. */
+export class EncryptingKeys {
+  readonly #o: EncryptingKeysOptions
+  readonly #epochs: LRUCache<string, Epoch>
+  readonly #making = new SingleFlight<void>()
+  /** Orders to rotate so far. */
+  #rotations = 0
+  #closed = false
+
+  constructor(options: EncryptingKeysOptions) {
+    this.#o = options
+    this.#epochs = new LRUCache({ max: MAX_BUCKETS, dispose: wipe })
+  }
+
+  /** The DEK for one more object of about `bytes` bytes. */
+  async take(bucket: string, bytes: number): Promise<DataKey> {
+    for (;;) {
+      if (this.#closed) throw new TypeError('the data keys are closed')
+      const epoch = this.#current(bucket, bytes)
+      if (epoch === undefined) {
+        // Whatever came of it is looked at anew: between an answer and those who wait for it an epoch may end.
+        await this.#renew(bucket)
+        continue
+      }
+      epoch.objects += 1
+      epoch.bytes += bytes
+      this.#prefetch(bucket, epoch)
+      const { dekId, cmkId, wrapped } = epoch
+      return { dekId, cmkId, wrapped, plaintext: copyOfKey(epoch.plaintext) }
+    }
+  }
+
+  /** More bytes of an object that was begun under this DEK. */
+  count(bucket: string, dekId: Buffer, bytes: number): void {
+    const epoch = this.#epochs.peek(bucket)
+    if (epoch?.dekId.equals(dekId) === true) epoch.bytes += bytes
+  }
+
+  /** Ends the epochs of these buckets: their next object is sealed under a DEK that is made from now on. */
+  rotate(matches: (bucket: string) => boolean): void {
+    this.#rotations += 1
+    for (const [bucket, epoch] of this.#epochs.entries()) {
+      if (!matches(bucket)) continue
+      epoch.endedAtMs ??= this.#o.now()
+      dropNext(epoch)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#epochs.clear()
+  }
+
+  #current(bucket: string, bytes: number): Epoch | undefined {
+    const epoch = this.#epochs.get(bucket)
+    if (epoch === undefined || this.#fits(epoch, bytes)) return epoch
+    const { next } = epoch
+    if (next === undefined || !this.#fits(next, bytes)) return undefined
+    epoch.next = undefined
+    next.bornMs = this.#o.now()
+    this.#epochs.set(bucket, next)
+    return next
+  }
+
+  /** An unused epoch takes an object of any size, or one above the limit could never be written. */
+  #fits(epoch: Epoch, bytes: number): boolean {
+    const { maxAgeMs, maxObjects, maxBytes } = this.#o.epoch
+    const now = this.#o.now()
+    if (now < epoch.graceUntilMs) return true
+    const ageMs = now - epoch.bornMs
+    if (epoch.endedAtMs !== undefined || ageMs >= maxAgeMs || ageMs < -CLOCK_STEP_MS) return false
+    return epoch.objects === 0 || (epoch.objects < maxObjects && epoch.bytes + bytes <= maxBytes)
+  }
+
+  /** Makes the next epoch; while the KMS does not answer, the old one goes on for the time of grace. */
+  async #renew(bucket: string): Promise<void> {
+    try {
+      await this.#making.run(bucket, () => this.#make(bucket))
+    } catch (error) {
+      const old = this.#epochs.peek(bucket)
+      const endMs = old?.endedAtMs ?? (old?.bornMs ?? 0) + this.#o.epoch.maxAgeMs
+      if (old === undefined || !isInGrace(error, endMs, this.#o.graceMs, this.#o.now()))
+        throw inS3Terms(error)
+      old.graceUntilMs = this.#o.now() + GRACE_STEP_MS
+    }
+  }
+
+  #prefetch(bucket: string, epoch: Epoch): void {
+    const { maxAgeMs, maxObjects, maxBytes } = this.#o.epoch
+    const now = this.#o.now()
+    if (epoch.next !== undefined || now < epoch.prefetchFromMs) return
+    const used = Math.max((now - epoch.bornMs) / maxAgeMs, epoch.objects / maxObjects, epoch.bytes / maxBytes)
+    if (used < PREFETCH_AT) return
+    this.#making
+      .run(bucket, () => this.#make(bucket))
+      .catch(() => {
+        // No error yet: the write that needs the next epoch asks again, and reports it.
+        epoch.prefetchFromMs = this.#o.now() + PREFETCH_RETRY_MS
+      })
+  }
+
+  /** One at a time for a bucket. The new epoch stands in line behind the current one, or is the current one if there is none. */
+  async #make(bucket: string): Promise<void> {
+    const rotation = this.#rotations
+    await this.#o.admit(bucket)
+    const epoch = await this.#newEpoch(bucket)
+    if (this.#closed) return wipe(epoch)
+    // An order to rotate that came meanwhile may mean this one.
+    if (rotation !== this.#rotations) epoch.endedAtMs = this.#o.now()
+    this.#o.onMade(bucket, epoch, epoch.plaintext)
+    const current = this.#epochs.peek(bucket)
+    if (current === undefined) {
+      this.#epochs.set(bucket, epoch)
+    } else {
+      dropNext(current)
+      current.next = epoch
+    }
+  }
+
+  async #newEpoch(bucket: string): Promise<Epoch> {
+    const { realm, policy, ring, now } = this.#o
+    const { cmk: cmkId } = policy(bucket)
+    const dekId = randomBytes(16)
+    const dek = { dekId, cmkId, ...(await this.#newKey(cmkId, dekContext({ realm, bucket, dekId }))) }
+    try {
+      requireUsable(dek.plaintext)
+      // Before anything is sealed under it: a DEK without a record could never leave its CMK.
+      await ring.begin({ bucket, ...dek })
+    } catch (error) {
+      dek.plaintext.fill(0)
+      throw error
+    }
+    return {
+      ...dek,
+      bornMs: now(),
+      objects: 0,
+      bytes: 0,
+      next: undefined,
+      endedAtMs: undefined,
+      graceUntilMs: 0,
+      prefetchFromMs: 0,
+    }
+  }
+
+  async #newKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+    if (this.#o.source === 'kms') return this.#o.kms.generateDataKey(cmkId, context)
+    const plaintext = randomBytes(32)
+    return { plaintext, wrapped: await this.#o.kms.encrypt(cmkId, plaintext, context) }
+  }
+}
+
+function wipe(epoch: Epoch): void {
+  epoch.plaintext.fill(0)
+  dropNext(epoch)
+}
+
+function dropNext(epoch: Epoch): void {
+  epoch.next?.plaintext.fill(0)
+  epoch.next = undefined
+}
