@@ -88,7 +88,8 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
   return openKms(kmsOptions(config), process.env)
 }
 
-async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
+/** The store alone: for a look at what needs no key. */
+export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
   const directory = storeDirectory(config)
   if (!existsSync(join(directory, 'index.sqlite')))
     throw new StartupError(

@@ -6,9 +6,10 @@ import { test } from 'node:test'
 const ROOT = join(import.meta.dirname, '../src')
 const LOW = ['errors', 'base']
 const MAY: Record<string, string[]> = {
-  cli: ['app', 'offline', 'config', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
+  cli: ['app', 'offline', 'recovery', 'config', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
   app: ['config', 's3', 'http', 'gateway', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
   offline: ['app', 'config', 'gateway', 'keys', 'storage', 'telemetry', ...LOW],
+  recovery: ['envelope', 'storage', ...LOW],
   s3: ['http', 'gateway', 'telemetry', ...LOW],
   http: ['telemetry', ...LOW],
   gateway: ['envelope', 'keys', 'storage', ...LOW],

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { config } from './config.ts'
+import { type ConfigOption, configOption, guarded } from './guarded.ts'
 import { keygen } from './keygen.ts'
-import { refusal } from './refusal.ts'
+import { addRecoveryCommands } from './recovery-commands.ts'
 import { serve } from './serve.ts'
 
 /** The command line: what there is, its help, and the exit status. */
@@ -42,15 +43,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     .argument('<file>', 'where to write it; an existing file is left alone')
     .addHelpText('after', KEYGEN_HELP)
     .action((file: string) => guarded(async () => keygen(file)))
+  addRecoveryCommands(program)
   await program.parseAsync(argv)
-}
-
-interface ConfigOption {
-  readonly config?: string
-}
-
-function configOption(): Option {
-  return new Option('-c, --config <file>', 'YAML configuration; variables win over it').env('SEALGATE_CONFIG')
 }
 
 const HELP = `
@@ -58,7 +52,8 @@ Examples:
   sealgate serve                            S3 on 127.0.0.1:9000, everything kept in ./data
   sealgate serve --config sealgate.yaml     with a configuration (config.example.yaml has every field)
   SEALGATE_WORKERS=4 sealgate serve         every field is a variable too
-  sealgate config                           what would be used, and where it is from`
+  sealgate config                           what would be used, and where it is from
+  sealgate decrypt s3://photos/cat.jpg      open an object without the gateway`
 
 const SERVE_HELP = `
 Variables used most (sealgate config lists all, docs/operations.md explains them):
@@ -79,15 +74,4 @@ Use it by SEALGATE_KEYRING or the field kms.keyring.`
 function version(): string {
   const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')
   return (JSON.parse(text) as { version: string }).version
-}
-
-/** What an operator can mend is a sentence, without a stack; everything else is a bug and keeps its stack. */
-async function guarded(command: () => Promise<void>): Promise<void> {
-  try {
-    await command()
-  } catch (error) {
-    const sentence = refusal(error)
-    console.error(sentence === null ? error : `sealgate: ${sentence}`)
-    process.exit(sentence === null ? 1 : 2)
-  }
 }

@@ -1,6 +1,7 @@
 import { StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
 import { KeyringError, KmsError } from '../keys/index.ts'
+import { RecoveryError } from '../recovery/recovery-error.ts'
 
 /** What the system means, in words. A code that is not here is no operator's business. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -22,6 +23,7 @@ const WORDS: Readonly<Record<string, string>> = {
 export function refusal(error: unknown): string | null {
   if (error instanceof ConfigError || error instanceof StartupError || error instanceof KeyringError)
     return error.message
+  if (error instanceof RecoveryError) return error.message
   if (error instanceof KmsError) return `The key service cannot be used: ${error.message}.`
   const { path, syscall, code, hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   // Without a network the name is not unknown, but cannot be looked up: another code each time.
@@ -31,6 +33,12 @@ export function refusal(error: unknown): string | null {
   if (words !== null && path !== undefined) return `${path}: ${words}.`
   if (isSqliteError(error)) return `The index of the store cannot be opened: ${error.message}.`
   return null
+}
+
+/** 2: could not be tried, and the sentence says what to do. 1: was tried and is not authentic, or a bug. */
+export function exitStatus(error: unknown): number {
+  if (error instanceof RecoveryError) return error.untried ? 2 : 1
+  return refusal(error) === null ? 1 : 2
 }
 
 /** The words for a system error, or null if it is none or not a known one. */

@@ -1,0 +1,163 @@
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { StartupError } from '../app.ts'
+import type { Config } from '../config/config.ts'
+import { type openOffline, openOfflineKeys } from '../offline.ts'
+import { openFile } from '../recovery/file-source.ts'
+import {
+  MAX_DOCUMENT_BYTES,
+  type MetadataDocument,
+  parseMetadataDocument,
+} from '../recovery/metadata-document.ts'
+import type { LogicalName, RecoveryKeys } from '../recovery/open-sealed.ts'
+import type { SealedBytes, SealedObject } from '../recovery/sealed-object.ts'
+import { sealedInStore } from '../recovery/store-source.ts'
+import type { Storage } from '../storage/storage.ts'
+
+/** The options that decrypt and inspect share. */
+export interface RecoveryOptions {
+  readonly config?: string
+  readonly bucket?: string
+  readonly key?: string
+  readonly metadata?: string
+  readonly envelope?: string
+  readonly realm?: string
+  readonly ignoreMetadata?: boolean
+  readonly recursive?: boolean
+  readonly exact?: boolean
+  readonly json?: boolean
+}
+
+/** What an argument names. */
+export type Location =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'stdin' }
+  | { readonly kind: 'object'; readonly bucket: string; readonly key: string }
+  /** An empty bucket stands for all. */
+  | { readonly kind: 'tree'; readonly bucket: string; readonly prefix: string }
+
+/**
+ * `s3://bucket/key` as it stands, without any decoding. A key that ends in `/`, or none, means all objects below it, and no bucket all
+ * buckets.
+ */
+export function locate(source: string, { recursive, exact }: RecoveryOptions): Location {
+  if (source === '-') return { kind: 'stdin' }
+  const [, bucket, key = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(source) ?? []
+  if (bucket === undefined) return { kind: 'file', path: source }
+  if (bucket === '' && key !== '') throw new StartupError(`${source} names no bucket: give s3://BUCKET/KEY.`)
+  const all = recursive === true || (exact !== true && (key === '' || key.endsWith('/')))
+  return all ? { kind: 'tree', bucket, prefix: key } : { kind: 'object', bucket, key }
+}
+
+/** An object that can be read anywhere, or a stream that can be read once. */
+export type Input =
+  | { readonly kind: 'object'; readonly sealed: SealedObject; close(): Promise<void> }
+  | { readonly kind: 'stream'; readonly stream: SealedStream; close(): Promise<void> }
+
+export interface SealedStream extends Omit<SealedObject, 'size' | 'read'> {
+  readonly body: SealedBytes
+}
+
+/** A downloaded object and its metadata. */
+export async function openDownloaded(
+  location: Extract<Location, { kind: 'file' | 'stdin' }>,
+  options: RecoveryOptions,
+): Promise<Input> {
+  const path = location.kind === 'file' ? location.path : null
+  const isFile = path !== null && statSync(path).isFile()
+  const given = await metadataOf(path, options)
+  const { envelope, attributes } = given
+  if (!isFile) {
+    const body = path === null ? process.stdin : createReadStream(path)
+    const name = path ?? 'standard input'
+    return {
+      kind: 'stream',
+      stream: { name, envelope, attributes, body },
+      close: async () => void body.destroy(),
+    }
+  }
+  checkSize(path, statSync(path).size, given)
+  const file = await openFile(path)
+  return { kind: 'object', sealed: { name: path, envelope, attributes, ...file }, close: file.close }
+}
+
+/** An object of the store. */
+export async function openStored(storage: Storage, name: LogicalName): Promise<Input> {
+  return { kind: 'object', sealed: await sealedInStore(storage, name), close: async () => undefined }
+}
+
+/** The names that the object was written under: for a downloaded one they must be given. */
+export function logicalName(
+  location: Exclude<Location, { kind: 'tree' }>,
+  options: RecoveryOptions,
+): LogicalName {
+  const bucket = options.bucket ?? (location.kind === 'object' ? location.bucket : undefined)
+  const key = options.key ?? (location.kind === 'object' ? location.key : undefined)
+  if (bucket === undefined || key === undefined)
+    throw new StartupError(
+      'Say which object it is, by the names that clients use: --bucket NAME --key KEY. They are part of what was sealed.',
+    )
+  return { bucket, key }
+}
+
+/** The keys for a downloaded object. */
+export async function keysFor(
+  config: Config,
+  options: RecoveryOptions,
+): Promise<RecoveryKeys & { close(): void }> {
+  const opened = await openOfflineKeys(config, options.realm)
+  return { ...recoveryKeys(opened), close: () => opened.keys.close() }
+}
+
+export function recoveryKeys(
+  opened: Pick<Awaited<ReturnType<typeof openOffline>>, 'realm' | 'policy' | 'keys'>,
+): RecoveryKeys {
+  return {
+    realm: opened.realm,
+    allows(bucket, cmkId) {
+      const { cmk, retired } = opened.policy(bucket)
+      return cmkId === cmk || retired.includes(cmkId)
+    },
+    decrypting: (bucket, wrapped) => opened.keys.decrypting(bucket, wrapped),
+  }
+}
+
+/** An envelope without its object. */
+export async function metadataAlone(options: RecoveryOptions): Promise<MetadataDocument & { name: string }> {
+  if (options.metadata === undefined && options.envelope === undefined)
+    throw new StartupError('Name an object, or give its metadata alone: --metadata FILE or --envelope TEXT.')
+  const name = options.metadata === undefined || options.metadata === '-' ? 'the envelope' : options.metadata
+  return { ...(await readMetadata(options)), name }
+}
+
+async function metadataOf(path: string | null, options: RecoveryOptions): Promise<MetadataDocument> {
+  if (path === null && options.metadata === '-')
+    throw new StartupError('Standard input is the object: give its metadata by a file.')
+  if (options.metadata !== undefined || options.envelope !== undefined) return readMetadata(options)
+  const sidecar = `${path}.metadata.json`
+  if (path !== null && existsSync(sidecar)) return readMetadata({ ...options, metadata: sidecar })
+  throw new StartupError(
+    `Give the object's metadata as the store has them: --metadata FILE${path === null ? '' : `, a file ${sidecar}`}, or its envelope alone: --envelope TEXT.`,
+  )
+}
+
+async function readMetadata({ envelope, metadata, key }: RecoveryOptions): Promise<MetadataDocument> {
+  if (envelope !== undefined && metadata !== undefined)
+    throw new StartupError('Give --metadata or --envelope, not both.')
+  if (metadata === '-') return parseMetadataDocument(await text(process.stdin), 'standard input', key)
+  if (metadata !== undefined) return parseMetadataDocument(readLimited(metadata), metadata, key)
+  return { envelope: envelope?.trim() ?? '', attributes: [], size: null }
+}
+
+function readLimited(file: string): string {
+  if (statSync(file).size > MAX_DOCUMENT_BYTES)
+    throw new StartupError(`${file} is too long for the metadata of an object. Is it the object itself?`)
+  return readFileSync(file, 'utf8')
+}
+
+function checkSize(path: string, size: number, document: MetadataDocument): void {
+  if (document.size === null || document.size === size) return
+  throw new StartupError(
+    `${path} has ${size} bytes, and its metadata speak of ${document.size}: ${size < document.size ? 'the download is not complete' : 'they are of another object or version'}.`,
+  )
+}
