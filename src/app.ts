@@ -48,8 +48,7 @@ export function storeDirectory(config: Config): string {
 
 /** Of the local key service. */
 export function keyringPath(config: Config): string {
-  const { kms } = config
-  return (kms.provider === 'local' ? kms.keyring : null) ?? join(config.dataDir, 'keyring.json')
+  return config.kms.keyring ?? join(config.dataDir, 'keyring.json')
 }
 
 /**
@@ -59,7 +58,7 @@ export function keyringPath(config: Config): string {
 export async function prepare(config: Config, log: Logger): Promise<void> {
   if (config.kms.provider === 'local') makeKeyring(config)
   const kms = await openKms(kmsOptions(config), process.env)
-  await keyPolicy(config.buckets, kms)
+  await keyPolicy(config.buckets, kms).finally(() => kms.close())
   const storage = await openStore(config, log)
   try {
     if (kms.realm === null) await ownRealm(storage, config.systemBucket)
@@ -86,8 +85,11 @@ function makeKeyring(config: Config): void {
   createKeyring(path)
 }
 
-export function kmsOptions(config: Config): KmsOptions {
-  return config.kms.provider === 'local' ? { provider: 'local', keyring: keyringPath(config) } : config.kms
+/** The keyring is there if it is the default, is named, or lies where it would be made: it may hold retired CMKs. */
+export function kmsOptions({ kms, ...config }: Config): KmsOptions {
+  const keyring = keyringPath({ kms, ...config })
+  const isThere = kms.provider === 'local' || kms.keyring !== null || existsSync(keyring)
+  return { ...kms, local: isThere ? { keyring } : null }
 }
 
 /** The composition root: a configuration and credentials become a running gateway. `prepare` has been called before. */
@@ -119,6 +121,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     stopCollecting()
     await drain(server, config.shutdownGraceMs)
     keys.close()
+    kms.close()
     await storage.close()
   }
   await new Promise<void>((resolve, reject) => {
@@ -127,6 +130,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   }).catch(async (error: unknown) => {
     stopCollecting()
     keys.close()
+    kms.close()
     await storage.close()
     throw error
   })

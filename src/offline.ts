@@ -57,6 +57,7 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
     const opened = await withPolicy(config, kms, realm, storage)
     const close = async () => {
       opened.keys.close()
+      kms.close()
       await storage.close()
     }
     return { ...opened, storage, ring: keyRing(config, realm, storage), close }

@@ -56,7 +56,8 @@ Ctrl-C stops.
 
 function keysOf(config: Config, madeNow: boolean): string {
   const { kms } = config
-  if (kms.provider === 'tencent') return row('Keys', `Tencent Cloud KMS, ${kms.region}, ${kms.keyId}`)
+  if (kms.provider === 'tencent')
+    return row('Keys', `Tencent Cloud KMS, ${kms.tencent?.region}, ${kms.tencent?.keyId}`)
   return `${row('Keyring', keyringPath(config), made(madeNow))}
                       BACK IT UP, apart from the data: without it nothing can be read.`
 }

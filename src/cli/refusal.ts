@@ -1,6 +1,6 @@
 import { StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
-import { KeyringError, KmsError } from '../keys/index.ts'
+import { CmkNameError, KeyringError, KmsError } from '../keys/index.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
 
 /** What the system means, in words. A code that is not here is no operator's business. */
@@ -19,11 +19,12 @@ const WORDS: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error',
 }
 
+/** Errors that were written for an operator. */
+const SENTENCES = [ConfigError, StartupError, KeyringError, CmkNameError, RecoveryError]
+
 /** The sentence for an error that an operator can mend, or null for a bug. */
 export function refusal(error: unknown): string | null {
-  if (error instanceof ConfigError || error instanceof StartupError || error instanceof KeyringError)
-    return error.message
-  if (error instanceof RecoveryError) return error.message
+  if (SENTENCES.some((kind) => error instanceof kind)) return (error as Error).message
   if (error instanceof KmsError) return `The key service cannot be used: ${error.message}.`
   const { path, syscall, code, hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   // Without a network the name is not unknown, but cannot be looked up: another code each time.

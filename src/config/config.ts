@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { FIELDS, type FieldName } from './fields.ts'
+import { checkTogether } from './check-together.ts'
+import type { FieldName } from './fields.ts'
 import { readEnvironment } from './read-environment.ts'
 import { readFile } from './read-file.ts'
 import { type BucketRule, Settings } from './settings.ts'
@@ -18,7 +19,7 @@ export interface Config {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
   readonly kms: KmsConfig
-  /** First match wins; a bucket without a rule uses the keyring's current CMK and trusts the others of the keyring. */
+  /** First match wins; a bucket without a rule uses the CMK of the default key service and, if that is a keyring, trusts its other keys. */
   readonly buckets: readonly BucketRule[]
   readonly epoch: { readonly maxAgeMs: number; readonly maxObjects: number; readonly maxBytes: number }
   readonly limits: {
@@ -31,20 +32,23 @@ export interface Config {
   readonly logLevel: string
 }
 
-export type KmsConfig = {
+/** Which key services there are; one that is null is not configured. The local one is there if its keyring is. */
+export interface KmsConfig {
+  /** The one of buckets without a rule, and of names that do not say theirs. */
+  readonly provider: 'local' | 'tencent'
   readonly dataKeys: 'kms' | 'local'
   readonly graceMs: number
   readonly timeoutMs: number
-} & (
-  | { readonly provider: 'local'; readonly keyring: string | null }
-  | {
-      readonly provider: 'tencent'
-      readonly region: string
-      readonly keyId: string
-      readonly endpoint: string | null
-      readonly credentials: { readonly secretId: string; readonly secretKey: string } | null
-    }
-)
+  readonly keyring: string | null
+  readonly tencent: TencentConfig | null
+}
+
+export interface TencentConfig {
+  readonly region: string
+  readonly keyId: string | null
+  readonly endpoint: string | null
+  readonly credentials: { readonly secretId: string; readonly secretKey: string } | null
+}
 
 /** All mistakes of a configuration at once, each with where it is and what would be right. */
 export class ConfigError extends Error {
@@ -74,24 +78,7 @@ export function loadSettings(
   const settings = new Settings()
   if (file !== undefined) readFile(file, settings)
   readEnvironment(environment, settings)
-  if (settings.origins.has('accessKeyId') !== settings.origins.has('secretAccessKey')) {
-    settings.mistakes.push(
-      'accessKeyId, secretAccessKey: set both (SEALGATE_ACCESS_KEY_ID and SEALGATE_SECRET_ACCESS_KEY) or neither',
-    )
-  }
-  if (settings.origins.has('kms.tencent.secretId') !== settings.origins.has('kms.tencent.secretKey')) {
-    settings.mistakes.push(
-      'kms.tencent.secretId, kms.tencent.secretKey: set both (SEALGATE_TENCENT_SECRET_ID and SEALGATE_TENCENT_SECRET_KEY) or neither',
-    )
-  }
-  if (settings.values.get('kms.provider') === 'tencent') {
-    for (const name of ['kms.tencent.region', 'kms.tencent.keyId'] as const) {
-      if (!settings.origins.has(name))
-        settings.mistakes.push(
-          `${name}: must be set for kms.provider tencent (${FIELDS[name].env}); ${FIELDS[name].hint}`,
-        )
-    }
-  }
+  checkTogether(settings)
   if (settings.mistakes.length > 0) throw new ConfigError(settings.mistakes)
   return settings
 }
@@ -131,23 +118,27 @@ function build({ values, rules }: Settings): Config {
 }
 
 function buildKms(values: Settings['values']): KmsConfig {
-  const text = (name: FieldName) => values.get(name) as string
-  const optional = (name: FieldName) => (values.get(name) ?? null) as string | null
-  const common = {
-    dataKeys: text('kms.dataKeys') as 'kms' | 'local',
+  const keyring = (values.get('kms.keyring') ?? null) as string | null
+  return {
+    provider: values.get('kms.provider') as KmsConfig['provider'],
+    dataKeys: values.get('kms.dataKeys') as KmsConfig['dataKeys'],
     graceMs: values.get('kms.graceMs') as number,
     timeoutMs: values.get('kms.timeoutMs') as number,
+    keyring: keyring === null ? null : resolve(keyring),
+    tencent: buildTencent(values),
   }
-  const [keyring, secretId] = [optional('kms.keyring'), optional('kms.tencent.secretId')]
-  if (text('kms.provider') === 'local')
-    return { ...common, provider: 'local', keyring: keyring === null ? null : resolve(keyring) }
+}
+
+function buildTencent(values: Settings['values']): TencentConfig | null {
+  const text = (name: FieldName) => (values.get(name) ?? null) as string | null
+  const region = text('kms.tencent.region')
+  if (region === null) return null
+  const [secretId, secretKey] = [text('kms.tencent.secretId'), text('kms.tencent.secretKey')]
   return {
-    ...common,
-    provider: 'tencent',
-    region: text('kms.tencent.region'),
+    region,
     keyId: text('kms.tencent.keyId'),
-    endpoint: optional('kms.tencent.endpoint'),
-    credentials: secretId === null ? null : { secretId, secretKey: text('kms.tencent.secretKey') },
+    endpoint: text('kms.tencent.endpoint'),
+    credentials: secretId === null || secretKey === null ? null : { secretId, secretKey },
   }
 }
 

@@ -105,7 +105,7 @@ export const FIELDS = {
     env: 'SEALGATE_KMS',
     default: 'local',
     values: ['local', 'tencent'],
-    hint: 'the key service: a keyring file (local) or Tencent Cloud KMS (tencent)',
+    hint: 'the default key service, of buckets without a rule: a keyring file (local) or Tencent Cloud KMS (tencent)',
   },
   'kms.dataKeys': {
     type: 'choice',
@@ -144,7 +144,7 @@ export const FIELDS = {
     default: null,
     pattern: /^[a-z0-9-]{1,64}$/,
     form: 'a region, such as ap-guangzhou',
-    hint: 'region of the KMS',
+    hint: 'region of the KMS; with it Tencent Cloud KMS is there, as the default or for rules',
   },
   'kms.tencent.keyId': {
     type: 'string',

@@ -22,7 +22,7 @@ export function checkEncryptionRequest(
       details: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: request.algorithm },
     })
   }
-  if (request?.keyId !== undefined && request.keyId !== gateway.keys.cmkOf(bucket)) {
+  if (request?.keyId !== undefined && !gateway.keys.meansCmk(bucket, request.keyId)) {
     throw new SealgateError('KMS.NotFoundException')
   }
 }

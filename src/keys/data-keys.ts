@@ -1,7 +1,7 @@
 import { SealgateError } from '../errors.ts'
 import { DecryptingKeys, type WrappedDataKey } from './decrypting-keys.ts'
 import { type DataKey, EncryptingKeys, type EpochLimits } from './encrypting-keys.ts'
-import type { KeyPolicy } from './key-policy.ts'
+import { type KeyPolicy, meansCmk } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Kms } from './kms/kms.ts'
 
@@ -52,6 +52,11 @@ export class DataKeys {
   /** The id of the CMK that new objects of the bucket are encrypted under. */
   cmkOf(bucket: string): string {
     return this.#policy(bucket).cmk
+  }
+
+  /** True if a client that names this key means the bucket's CMK. */
+  meansCmk(bucket: string, keyId: string): boolean {
+    return meansCmk(this.#policy(bucket), keyId)
   }
 
   /** The key for one more object of about `bytes` bytes. */

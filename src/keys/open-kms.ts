@@ -1,84 +1,87 @@
-import { type Keyring, KeyringError, loadKeyring } from './kms/keyring.ts'
-import type { Kms } from './kms/kms.ts'
-import { LocalKms } from './kms/local.ts'
-import { ResilientKms } from './kms/resilient-kms.ts'
-import { TencentKms } from './kms/tencent.ts'
-import { tencentCredentials } from './kms/tencent-credentials.ts'
+import { CmkNameError, type Provider, parseCmkName } from './kms/cmk-id.ts'
+import type { KeyService } from './kms/key-service.ts'
+import type { Kms, ReEncryptingKms } from './kms/kms.ts'
+import { KmsRouter } from './kms/kms-router.ts'
+import { type LocalSection, openLocal } from './kms/local-service.ts'
+import { openTencent, type TencentSection } from './kms/tencent-service.ts'
 
-/** Which key service holds the CMKs, and how it is reached. */
-export type KmsOptions =
-  | { readonly provider: 'local'; readonly keyring: string }
-  | {
-      readonly provider: 'tencent'
-      readonly region: string
-      readonly endpoint: string | null
-      /** A key id, or `alias/NAME`. */
-      readonly keyId: string
-      readonly credentials: {
-        readonly secretId: string
-        readonly secretKey: string
-        readonly token?: string | undefined
-      } | null
-      readonly timeoutMs: number
-    }
+/** Which key services hold the CMKs, and how they are reached; null is one that is not configured. */
+export interface KmsOptions {
+  /** The one of buckets without a rule, and of names that do not say theirs. */
+  readonly provider: Provider
+  readonly timeoutMs: number
+  readonly local: LocalSection | null
+  readonly tencent: TencentSection | null
+}
 
 export interface OpenedKms {
+  /** The default one. */
+  readonly provider: Provider
+  /** All services as one: the id of a CMK says which of them is asked. */
   readonly kms: Kms
-  /** Of this deployment, where the provider keeps it; null where the store does. */
+  /** Of this deployment, where the default service keeps it; null where the store does. */
   readonly realm: string | null
-  /** The CMK of buckets that no rule speaks of, and those that their objects may be sealed under besides. */
+  /** The CMK of buckets that no rule speaks of, what the configuration calls it, and the CMKs that their objects may be sealed under besides. */
   readonly current: string
+  readonly currentName: string
   readonly others: readonly string[]
-  /** The id that a name in the configuration stands for: envelopes hold ids only. */
+  /** The canonical id that a name in the configuration stands for: envelopes hold ids only. Rejects with CmkNameError or KmsError. */
   resolve(name: string): Promise<string>
+  /** Who can move a wrapped key between two CMKs without giving its plaintext away; null if nobody can. */
+  reEncrypting(from: string, to: string): ReEncryptingKms | null
+  close(): void
 }
 
-const RESILIENCE = { attempts: 4, pauseMs: 100, failures: 5, restMs: 5000 }
+type Environment = Readonly<Record<string, string | undefined>>
 
-/** @throws KeyringError, KmsError: with what was configured there is no key */
-export async function openKms(
-  options: KmsOptions,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<OpenedKms> {
-  return options.provider === 'local'
-    ? openLocal(loadKeyring(options.keyring), options.keyring)
-    : openTencent(options, environment)
-}
-
-function openLocal(keyring: Keyring, path: string): OpenedKms {
-  const ids = [...keyring.keys.keys()]
-  return {
-    kms: new LocalKms(keyring),
-    realm: keyring.realm,
-    current: keyring.current,
-    others: ids.filter((id) => id !== keyring.current),
-    async resolve(name) {
-      if (ids.includes(name)) return name
-      throw new KeyringError(
-        `a rule for buckets names the key ${name}, which the keyring ${path} does not hold; it holds ${ids.join(', ')}`,
-      )
-    },
+/** @throws KeyringError, CmkNameError, KmsError: with what was configured there is no key */
+export async function openKms(options: KmsOptions, environment: Environment): Promise<OpenedKms> {
+  const services = openServices(options, environment)
+  const close = () => {
+    for (const service of services.values()) service.close()
+  }
+  const { provider } = options
+  const resolve = async (text: string): Promise<string> => {
+    const asked = parseCmkName(text, provider)
+    const service = services.get(asked.provider)
+    if (service !== undefined) return service.resolve(asked.name)
+    throw new CmkNameError(
+      `${text}: the key service ${asked.provider} is not configured; ${HOW_TO_CONFIGURE[asked.provider]}`,
+    )
+  }
+  try {
+    const { realm = null, defaultName = null, all = [] } = services.get(provider) ?? {}
+    if (defaultName === null) throw new CmkNameError(`kms.provider: the key service ${provider} has no key`)
+    const current = await resolve(defaultName)
+    const router = new KmsRouter(new Map([...services].map(([name, { kms }]) => [name, kms])))
+    return {
+      provider,
+      kms: router,
+      realm,
+      current,
+      currentName: defaultName,
+      others: all.filter((id) => id !== current),
+      resolve,
+      reEncrypting: (from, to) => router.reEncrypting(from, to),
+      close,
+    }
+  } catch (error) {
+    close()
+    throw error
   }
 }
 
-async function openTencent(
-  options: Extract<KmsOptions, { provider: 'tencent' }>,
-  environment: Readonly<Record<string, string | undefined>>,
-): Promise<OpenedKms> {
-  const { region, endpoint, keyId, credentials, timeoutMs } = options
-  const tencent = new TencentKms({
-    region,
-    timeoutMs,
-    endpoint: endpoint ?? undefined,
-    credentials: tencentCredentials({ configured: credentials ?? undefined, environment }),
-  })
-  const resolve = async (name: string) =>
-    name.startsWith('alias/') ? tencent.resolveAlias(name.slice('alias/'.length)) : name
-  return {
-    kms: new ResilientKms(tencent, RESILIENCE),
-    realm: null,
-    current: await resolve(keyId),
-    others: [],
-    resolve,
-  }
+const HOW_TO_CONFIGURE: Readonly<Record<Provider, string>> = {
+  local: 'name its keyring by kms.keyring / SEALGATE_KEYRING',
+  tencent: 'set kms.tencent.region / SEALGATE_TENCENT_REGION',
+  aws: 'set kms.aws.region / SEALGATE_AWS_KMS_REGION',
+  vault: 'set kms.vault.address / SEALGATE_VAULT_ADDRESS',
+}
+
+function openServices(options: KmsOptions, environment: Environment): ReadonlyMap<Provider, KeyService> {
+  const { local, tencent, timeoutMs } = options
+  const services = new Map<Provider, KeyService>()
+  if (local !== null) services.set('local', openLocal(local))
+  if (tencent !== null) services.set('tencent', openTencent(tencent, timeoutMs, environment))
+  return services
 }

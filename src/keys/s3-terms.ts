@@ -22,7 +22,11 @@ export function inS3Terms(error: unknown): unknown {
     case 'invalid-state':
       return new SealgateError('KMS.KMSInvalidStateException', undefined, options)
     case 'not-found':
-      return new SealgateError('KMS.NotFoundException', undefined, options)
+      return new SealgateError(
+        'KMS.NotFoundException',
+        'The KMS key is not there, or its key service is not configured.',
+        options,
+      )
     case 'denied':
       return new SealgateError(
         'AccessDenied',

@@ -98,10 +98,7 @@ it('says what an address is, and that a number needs quotes', () => {
 
 it('paths are whole, and one that only a shell would understand is refused', () => {
   const config = loadConfig(undefined, { SEALGATE_DATA_DIR: 'here', SEALGATE_KEYRING: 'there/keyring.json' })
-  assert.deepEqual(
-    [config.dataDir, config.kms.provider === 'local' ? config.kms.keyring : null],
-    [resolve('here'), resolve('there/keyring.json')],
-  )
+  assert.deepEqual([config.dataDir, config.kms.keyring], [resolve('here'), resolve('there/keyring.json')])
   assert.match(mistakes('dataDir: "~/data"\n').join(), /dataDir: must be a path \(without "~"/)
 })
 

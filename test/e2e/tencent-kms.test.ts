@@ -59,7 +59,7 @@ describe('a gateway with Tencent KMS', () => {
     for (let n = 0; n < 50; n++) assert.equal((await again.read(`k${n}`)).toString(), `value ${n}`)
     assert.deepEqual([emulator.count('GenerateDataKey'), emulator.count('Decrypt')], [0, 1])
     const head = await again.s3.send(new HeadObjectCommand({ Bucket: 'orders', Key: 'k0' }))
-    assert.deepEqual([head.ServerSideEncryption, head.SSEKMSKeyId], ['aws:kms', cmk])
+    assert.deepEqual([head.ServerSideEncryption, head.SSEKMSKeyId], ['aws:kms', `tencent:${cmk}`])
   })
 
   it('binds every call to deployment, bucket and data key, in one text', () => {
@@ -81,7 +81,7 @@ describe('a gateway with Tencent KMS', () => {
     assert.equal((await bucket.read('former')).toString(), 'under the former key')
     await bucket.put('after', 'x')
     const head = await bucket.s3.send(new HeadObjectCommand({ Bucket: 'orders', Key: 'after' }))
-    assert.equal(head.SSEKMSKeyId, cmk)
+    assert.equal(head.SSEKMSKeyId, `tencent:${cmk}`)
   })
 
   it('keys that are made here are wrapped by Encrypt', async () => {

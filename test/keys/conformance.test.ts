@@ -23,9 +23,9 @@ kmsConformance('Tencent KMS (emulated)', async () => {
   const credentials = async () => ({ secretId: 'id', secretKey: 'key' })
   return {
     kms: new TencentKms({ region, endpoint, credentials, timeoutMs: 2000 }),
-    cmk: emulator.createKey('one'),
-    other: emulator.createKey('two'),
-    absent: '00000000-0000-4000-8000-000000000000',
+    cmk: `tencent:${emulator.createKey('one')}`,
+    other: `tencent:${emulator.createKey('two')}`,
+    absent: 'tencent:00000000-0000-4000-8000-000000000000',
     close: () => emulator.close(),
   }
 })

@@ -11,6 +11,7 @@ import { MemoryRecords } from '../lib/memory-records.ts'
 
 const HOUR_MS = 3_600_000
 let emulator: TencentKmsEmulator
+let id: string
 let cmk: string
 let direct: TencentKms
 let now = 0
@@ -18,7 +19,8 @@ let now = 0
 before(async () => {
   emulator = await TencentKmsEmulator.start()
   emulator.setAccount('id', 'key')
-  cmk = emulator.createKey('k')
+  id = emulator.createKey('k')
+  cmk = `tencent:${id}`
   const { region, endpoint } = emulator
   direct = new TencentKms({
     region,
@@ -31,7 +33,7 @@ after(() => emulator.close())
 beforeEach(() => {
   emulator.outage = undefined
   emulator.calls.length = 0
-  emulator.setState(cmk, 'Enabled')
+  emulator.setState(id, 'Enabled')
 })
 
 const resilient = (kms: Kms = direct) =>
@@ -58,7 +60,7 @@ describe('ResilientKms', () => {
     emulator.fail({ kind: 'error', code: 'InternalError' }, { kind: 'error', code: 'RequestLimitExceeded' })
     await resilient().generateDataKey(cmk, context)
     assert.equal(emulator.calls.length, 3)
-    emulator.setState(cmk, 'Disabled')
+    emulator.setState(id, 'Disabled')
     await assert.rejects(
       resilient().generateDataKey(cmk, context),
       (error) => error instanceof KmsError && error.fault === 'disabled',
@@ -124,11 +126,11 @@ describe('data keys while the KMS is away', () => {
       )
       keys.close()
     }
-    emulator.setState(cmk, 'Disabled')
+    emulator.setState(id, 'Disabled')
     await expect('KMS.DisabledException', 400)
-    emulator.setState(cmk, 'PendingDelete')
+    emulator.setState(id, 'PendingDelete')
     await expect('KMS.KMSInvalidStateException', 400)
-    emulator.setState(cmk, 'Enabled')
+    emulator.setState(id, 'Enabled')
     emulator.outage = { kind: 'error', code: 'UnauthorizedOperation' }
     await expect('AccessDenied', 403)
     emulator.outage = { kind: 'error', code: 'ResourceUnavailable.CmkNotFound' }
@@ -144,7 +146,7 @@ describe('data keys while the KMS is away', () => {
     const keys = dataKeys()
     const first = await keys.encrypting('b', 1)
     now += HOUR_MS + 1
-    emulator.setState(cmk, 'Disabled')
+    emulator.setState(id, 'Disabled')
     await assert.rejects(keys.encrypting('b', 1), (error) => isError(error, 'KMS.DisabledException'))
     await assert.rejects(keys.decrypting('b', first), (error) => isError(error, 'KMS.DisabledException'))
     keys.close()

@@ -83,10 +83,24 @@ it('its errors are the official client’s errors', async () => {
 it('what our client wrapped, the official one opens with the same context', async () => {
   const { region, endpoint } = emulator
   const kms = new TencentKms({ region, endpoint, credentials: async () => credential, timeoutMs: 1000 })
-  const made = await kms.generateDataKey(cmk, { realm: 'r', bucket: 'b', dekId: '01' })
+  const made = await kms.generateDataKey(`tencent:${cmk}`, { realm: 'r', bucket: 'b', dekId: '01' })
   const opened = (await official().request('Decrypt', {
     CiphertextBlob: made.wrapped.toString(),
     EncryptionContext: '{"bucket":"b","dekId":"01","realm":"r"}',
   })) as Answer
   assert.equal(opened['Plaintext'], made.plaintext.toString('base64'))
+})
+
+it('what our client moved to another CMK, the official one opens', async () => {
+  const { region, endpoint } = emulator
+  const kms = new TencentKms({ region, endpoint, credentials: async () => credential, timeoutMs: 1000 })
+  const context = { realm: 'r', bucket: 'b', dekId: '02' }
+  const target = emulator.createKey('next')
+  const made = await kms.generateDataKey(`tencent:${cmk}`, context)
+  const moved = await kms.reEncrypt(made.wrapped, `tencent:${cmk}`, `tencent:${target}`, context)
+  const opened = (await official().request('Decrypt', {
+    CiphertextBlob: moved.toString(),
+    EncryptionContext: '{"bucket":"b","dekId":"02","realm":"r"}',
+  })) as Answer
+  assert.deepEqual([opened['KeyId'], opened['Plaintext']], [target, made.plaintext.toString('base64')])
 })

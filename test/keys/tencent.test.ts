@@ -10,13 +10,15 @@ import { type Fault, TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 const context = { realm: 'r', bucket: 'b', dekId: '00'.repeat(16) }
 const credentials: TencentCredentials = { secretId: 'AKIDTEST', secretKey: 'secret-of-the-tests' }
 let emulator: TencentKmsEmulator
+let id: string
 let cmk: string
 let kms: TencentKms
 
 before(async () => {
   emulator = await TencentKmsEmulator.start()
   emulator.setAccount(credentials.secretId, credentials.secretKey)
-  cmk = emulator.createKey('orders')
+  id = emulator.createKey('orders')
+  cmk = `tencent:${id}`
   kms = connect()
 })
 after(() => emulator.close())
@@ -60,12 +62,12 @@ describe('Tencent KMS', () => {
     const made = await kms.generateDataKey(cmk, context)
     assert.equal(made.plaintext.length, 32)
     assert.match(made.wrapped.toString(), /-k-/)
-    emulator.rotate(cmk)
+    emulator.rotate(id)
     assert.ok((await kms.decrypt(cmk, made.wrapped, context)).equals(made.plaintext))
-    emulator.setState(cmk, 'Archived')
+    emulator.setState(id, 'Archived')
     assert.ok((await kms.decrypt(cmk, made.wrapped, context)).equals(made.plaintext))
     await faults(kms.generateDataKey(cmk, context), 'invalid-state', 'ResourceUnavailable.CmkArchived')
-    emulator.setState(cmk, 'Enabled')
+    emulator.setState(id, 'Enabled')
   })
 
   it('wraps keys that were made here', async () => {
@@ -81,9 +83,28 @@ describe('Tencent KMS', () => {
     await refused(kms.decrypt(cmk, Buffer.concat([wrapped.subarray(0, -5), Buffer.from('AAAA=')]), context))
     await refused(kms.decrypt(cmk, Buffer.from('no blob'), context))
     // A CMK that the gateway's account may use, and that somebody else may use too: what it wrapped is not ours.
-    const foreign = emulator.createKey('foreign')
+    const foreign = `tencent:${emulator.createKey('foreign')}`
     const forged = await kms.generateDataKey(foreign, context)
     await refused(kms.decrypt(cmk, forged.wrapped, context))
+  })
+
+  it('moves a wrapped key to another CMK without showing it, and checks both ends', async () => {
+    const target = `tencent:${emulator.createKey('target')}`
+    const third = `tencent:${emulator.createKey('third')}`
+    const { plaintext, wrapped } = await kms.generateDataKey(cmk, context)
+    emulator.calls.length = 0
+    const moved = await kms.reEncrypt(wrapped, cmk, target, context)
+    assert.deepEqual(
+      emulator.calls.map(({ action }) => action),
+      ['ReEncrypt'],
+    )
+    assert.ok((await kms.decrypt(target, moved, context)).equals(plaintext))
+    const refused = (promise: Promise<unknown>) => assert.rejects(promise, WrappedKeyError)
+    await refused(kms.reEncrypt(wrapped, third, target, context))
+    await refused(kms.reEncrypt(wrapped, cmk, target, { ...context, bucket: 'other' }))
+    emulator.fail({ kind: 'change', change: (answer) => (answer['KeyId'] = 'other') })
+    await faults(kms.reEncrypt(wrapped, cmk, target, context), 'protocol', 'OtherKey')
+    assert.ok(kms.canReEncrypt(cmk, target) && !kms.canReEncrypt(cmk, 'local:0123456789abcdef'))
   })
 
   it('finds a CMK by its exact alias only', async () => {
@@ -95,10 +116,10 @@ describe('Tencent KMS', () => {
   it('says what is wrong with the key or the credentials', async () => {
     const other = emulator.createKey('states')
     emulator.setState(other, 'Disabled')
-    await faults(kms.generateDataKey(other, context), 'disabled')
+    await faults(kms.generateDataKey(`tencent:${other}`, context), 'disabled')
     emulator.setState(other, 'PendingDelete')
-    await faults(kms.generateDataKey(other, context), 'invalid-state')
-    await faults(kms.generateDataKey('11111111-2222-3333-4444-555555555555', context), 'not-found')
+    await faults(kms.generateDataKey(`tencent:${other}`, context), 'invalid-state')
+    await faults(kms.generateDataKey('tencent:11111111-2222-3333-4444-555555555555', context), 'not-found')
     await faults(kms.generateDataKey('orders', context), 'not-found')
     const wrong = connect({ credentials: async () => ({ ...credentials, secretKey: 'another' }) })
     await faults(wrong.generateDataKey(cmk, context), 'denied', 'AuthFailure.SignatureFailure')

@@ -93,7 +93,13 @@ async function call(address: string, method: string, path: string, body?: object
 
 kmsConformance('Vault Transit', async () => {
   const vault = await Vault.start()
-  return { kms: vault.kms(), cmk: 'one', other: 'two', absent: 'three', close: () => vault.stop() }
+  return {
+    kms: vault.kms(),
+    cmk: 'vault:one',
+    other: 'vault:two',
+    absent: 'vault:three',
+    close: () => vault.stop(),
+  }
 })
 
 describe('Vault Transit', () => {
@@ -112,53 +118,53 @@ describe('Vault Transit', () => {
 
   it('signs in again when its token has ended, and when it was revoked', async () => {
     const kms = vault.kms()
-    const { plaintext, wrapped } = await kms.generateDataKey('one', context)
+    const { plaintext, wrapped } = await kms.generateDataKey('vault:one', context)
     await sleep(2500)
-    assert.ok((await kms.decrypt('one', wrapped, context)).equals(plaintext))
+    assert.ok((await kms.decrypt('vault:one', wrapped, context)).equals(plaintext))
     await vault.root('PUT', 'auth/approle/role/gateway', {
       token_policies: 'gateway',
       token_ttl: '1h',
       token_max_ttl: '1h',
     })
     const other = vault.kms()
-    await other.decrypt('one', wrapped, context)
+    await other.decrypt('vault:one', wrapped, context)
     await vault.root('POST', 'sys/leases/revoke-prefix/auth/approle', {})
-    assert.ok((await other.decrypt('one', wrapped, context)).equals(plaintext))
+    assert.ok((await other.decrypt('vault:one', wrapped, context)).equals(plaintext))
   })
 
   it('opens what was wrapped before a rotation, until the version is disallowed', async () => {
     const kms = vault.kms()
-    const { plaintext, wrapped } = await kms.generateDataKey('two', context)
+    const { plaintext, wrapped } = await kms.generateDataKey('vault:two', context)
     await vault.root('POST', 'transit/keys/two/rotate', {})
-    assert.match((await kms.generateDataKey('two', context)).wrapped.toString(), /^vault:v2:/)
-    assert.ok((await kms.decrypt('two', wrapped, context)).equals(plaintext))
+    assert.match((await kms.generateDataKey('vault:two', context)).wrapped.toString(), /^vault:v2:/)
+    assert.ok((await kms.decrypt('vault:two', wrapped, context)).equals(plaintext))
     await vault.root('POST', 'transit/keys/two/config', { min_decryption_version: 2 })
-    await faults(kms.decrypt('two', wrapped, context), 'invalid-state')
+    await faults(kms.decrypt('vault:two', wrapped, context), 'invalid-state')
   })
 
   it('tells a refusal from an absence', async () => {
     await faults(
-      vault.kms({ method: 'token', token: 'no-such-token' }).generateDataKey('one', context),
+      vault.kms({ method: 'token', token: 'no-such-token' }).generateDataKey('vault:one', context),
       'denied',
     )
     await faults(
       vault
         .kms({ method: 'approle', mount: 'approle', roleId: 'x', secretId: 'y' })
-        .generateDataKey('one', context),
+        .generateDataKey('vault:one', context),
       'denied',
     )
     const root = vault.kms({ method: 'token', token: ROOT })
     await assert.rejects(
-      root.decrypt('absent', Buffer.from('vault:v1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'), context),
+      root.decrypt('vault:absent', Buffer.from('vault:v1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'), context),
       (error) => (error instanceof KmsError ? error.fault === 'not-found' : error instanceof WrappedKeyError),
     )
   })
 
   it('is unavailable while it is sealed or away', async () => {
     const kms = vault.kms()
-    await kms.generateDataKey('one', context)
+    await kms.generateDataKey('vault:one', context)
     await vault.root('PUT', 'sys/seal', {})
-    await faults(kms.generateDataKey('one', context), 'unavailable')
+    await faults(kms.generateDataKey('vault:one', context), 'unavailable')
     const nowhere = new VaultKms({
       address: 'http://127.0.0.1:1',
       mount: 'transit',
@@ -166,6 +172,6 @@ describe('Vault Transit', () => {
       auth: vault.auth,
       timeoutMs: 500,
     })
-    await faults(nowhere.generateDataKey('one', context), 'unavailable')
+    await faults(nowhere.generateDataKey('vault:one', context), 'unavailable')
   })
 })

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EncryptionContext, GeneratedDataKey, Kms } from './kms.ts'
+import type { EncryptionContext, GeneratedDataKey, Kms, ReEncryptingKms } from './kms.ts'
 import { KmsError } from './kms-error.ts'
 
 export interface ResilienceOptions {
@@ -34,18 +34,19 @@ export class ResilientKms implements Kms {
   }
 
   generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
-    return this.#guard(() => this.#kms.generateDataKey(cmkId, context))
+    return this.run(() => this.#kms.generateDataKey(cmkId, context))
   }
 
   encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer> {
-    return this.#guard(() => this.#kms.encrypt(cmkId, plaintext, context))
+    return this.run(() => this.#kms.encrypt(cmkId, plaintext, context))
   }
 
   decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
-    return this.#guard(() => this.#kms.decrypt(cmkId, wrapped, context))
+    return this.run(() => this.#kms.decrypt(cmkId, wrapped, context))
   }
 
-  async #guard<T>(call: () => Promise<T>): Promise<T> {
+  /** Any call to the service. */
+  async run<T>(call: () => Promise<T>): Promise<T> {
     const isProbe = this.#enter()
     try {
       const result = await this.#retry(call, isProbe ? 1 : this.#o.attempts)
@@ -89,5 +90,23 @@ export class ResilientKms implements Kms {
         await sleep(this.#o.pauseMs * 2 ** (attempt - 1) * (this.#o.random ?? Math.random)())
       }
     }
+  }
+}
+
+/** The same for a service with the power to re-encrypt. */
+export class ResilientReEncryptingKms extends ResilientKms implements ReEncryptingKms {
+  readonly #kms: ReEncryptingKms
+
+  constructor(kms: ReEncryptingKms, options: ResilienceOptions) {
+    super(kms, options)
+    this.#kms = kms
+  }
+
+  canReEncrypt(from: string, to: string): boolean {
+    return this.#kms.canReEncrypt(from, to)
+  }
+
+  reEncrypt(wrapped: Uint8Array, from: string, to: string, context: EncryptionContext): Promise<Buffer> {
+    return this.run(() => this.#kms.reEncrypt(wrapped, from, to, context))
   }
 }

@@ -1,4 +1,10 @@
-import { type EncryptionContext, type GeneratedDataKey, type Kms, WrappedKeyError } from './kms.ts'
+import { ownId } from './cmk-id.ts'
+import {
+  type EncryptionContext,
+  type GeneratedDataKey,
+  type ReEncryptingKms,
+  WrappedKeyError,
+} from './kms.ts'
 import { KmsError, type KmsFault } from './kms-error.ts'
 import { signTc3 } from './tc3.ts'
 
@@ -28,7 +34,7 @@ const MAX_CONTEXT_BYTES = 1024
  * Tencent Cloud KMS, API 2019-01-18 (product 573). Errors come inside HTTP 200. The wrapped DEK is an opaque text and is kept as it came.
  * Decrypt has no parameter for the key: the answer names the one that was used, and is believed only if it is the one that was asked.
  */
-export class TencentKms implements Kms {
+export class TencentKms implements ReEncryptingKms {
   readonly #o: TencentKmsOptions
   readonly #endpoint: string
   readonly #host: string
@@ -44,42 +50,69 @@ export class TencentKms implements Kms {
   }
 
   async generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+    const KeyId = keyIdOf(cmkId)
     const answer = await this.#call('GenerateDataKey', {
-      KeyId: cmkId,
+      KeyId,
       KeySpec: 'AES_256',
       EncryptionContext: contextText(context),
     })
-    requireKey(answer, cmkId)
-    return { plaintext: plaintextOf(answer, 32), wrapped: Buffer.from(textOf(answer, 'CiphertextBlob')) }
+    requireKey(answer, KeyId)
+    return { plaintext: plaintextOf(answer, 32), wrapped: wrappedOf(answer) }
   }
 
   async encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    const KeyId = keyIdOf(cmkId)
     const answer = await this.#call('Encrypt', {
-      KeyId: cmkId,
+      KeyId,
       Plaintext: Buffer.from(plaintext).toString('base64'),
       EncryptionContext: contextText(context),
     })
-    requireKey(answer, cmkId)
-    return Buffer.from(textOf(answer, 'CiphertextBlob'))
+    requireKey(answer, KeyId)
+    return wrappedOf(answer)
   }
 
   async decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    const keyId = keyIdOf(cmkId)
     const answer = await this.#call('Decrypt', {
       CiphertextBlob: Buffer.from(wrapped).toString('utf8'),
       EncryptionContext: contextText(context),
     })
     // A blob that opens under another CMK was not made by us: whoever made it knows the key in it.
-    if (answer['KeyId'] !== cmkId) throw new WrappedKeyError('it was wrapped under another CMK')
+    if (answer['KeyId'] !== keyId) throw new WrappedKeyError('it was wrapped under another CMK')
     return plaintextOf(answer, 32)
   }
 
-  /** The id of the CMK with exactly this alias; the service only searches for parts of one. */
+  /** All CMKs of this client are in one region. */
+  canReEncrypt(from: string, to: string): boolean {
+    return ownId('tencent', from) !== null && ownId('tencent', to) !== null
+  }
+
+  async reEncrypt(
+    wrapped: Uint8Array,
+    from: string,
+    to: string,
+    context: EncryptionContext,
+  ): Promise<Buffer> {
+    const [source, target] = [keyIdOf(from), keyIdOf(to)]
+    const text = contextText(context)
+    const answer = await this.#call('ReEncrypt', {
+      CiphertextBlob: Buffer.from(wrapped).toString('utf8'),
+      DestinationKeyId: target,
+      SourceEncryptionContext: text,
+      DestinationEncryptionContext: text,
+    })
+    if (answer['SourceKeyId'] !== source) throw new WrappedKeyError('it was wrapped under another CMK')
+    requireKey(answer, target)
+    return wrappedOf(answer)
+  }
+
+  /** The canonical id of the CMK with exactly this alias; the service only searches for parts of one. */
   async resolveAlias(alias: string): Promise<string> {
     for (let offset = 0; ; offset += 200) {
       const answer = await this.#call('ListKeyDetail', { Offset: offset, Limit: 200, SearchKeyAlias: alias })
       const page = Array.isArray(answer['KeyMetadatas']) ? (answer['KeyMetadatas'] as unknown[]) : []
       const found = page.find((key) => isRecord(key) && key['Alias'] === alias)
-      if (isRecord(found)) return textOf(found, 'KeyId')
+      if (isRecord(found)) return `tencent:${textOf(found, 'KeyId')}`
       if (page.length < 200) throw new KmsError('not-found', 'NoSuchAlias', `no CMK has the alias ${alias}`)
     }
   }
@@ -223,9 +256,15 @@ function contextText(context: EncryptionContext): string {
   return text
 }
 
+function keyIdOf(cmkId: string): string {
+  const id = ownId('tencent', cmkId)
+  if (id === null) throw new KmsError('not-found', 'NoSuchKey', `${cmkId} is no CMK of Tencent Cloud KMS`)
+  return id
+}
+
 /** An answer under another key would be written into an envelope that names this one. */
-function requireKey(answer: Record<string, unknown>, cmkId: string): void {
-  if (answer['KeyId'] !== cmkId)
+function requireKey(answer: Record<string, unknown>, keyId: string): void {
+  if (answer['KeyId'] !== keyId)
     throw new KmsError('protocol', 'OtherKey', 'the KMS answered with another CMK')
 }
 
@@ -235,6 +274,11 @@ function plaintextOf(answer: Record<string, unknown>, bytes: number): Buffer {
   if (plaintext.length === bytes && plaintext.toString('base64') === text) return plaintext
   plaintext.fill(0)
   throw new KmsError('protocol', 'WrongLength', `the KMS answered a key that is not ${bytes} bytes long`)
+}
+
+/** An opaque text, kept as it came. */
+function wrappedOf(answer: Record<string, unknown>): Buffer {
+  return Buffer.from(textOf(answer, 'CiphertextBlob'))
 }
 
 function textOf(answer: Record<string, unknown>, name: string): string {

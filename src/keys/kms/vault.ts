@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { ownId } from './cmk-id.ts'
 import {
   canonicalContext,
   type EncryptionContext,
@@ -84,7 +85,9 @@ export class VaultKms implements Kms {
   }
 
   async #call(verb: 'encrypt' | 'decrypt', cmkId: string, body: object): Promise<Record<string, unknown>> {
-    const path = `${this.#o.mount}/${verb}/${encodeURIComponent(cmkId)}`
+    const name = ownId('vault', cmkId)
+    if (name === null) throw new KmsError('not-found', 'NoSuchKey', `${cmkId} is no key of Transit`)
+    const path = `${this.#o.mount}/${verb}/${name}`
     const answer = await this.#send(path, body, (await this.#signIn(false)).token)
     if (answer.status !== 403 || this.#o.auth.method === 'token') return readAnswer(answer, verb)
     // The token may have been revoked, or have ended before its time.

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { fails, TestBucket } from '../lib/bucket.ts'
+import { type RunningServer, startServer } from '../lib/server.ts'
+
+const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-several-'))
+let emulator: TencentKmsEmulator
+let cmk: string
+let server: RunningServer | undefined
+
+before(async () => {
+  emulator = await TencentKmsEmulator.start()
+  emulator.setAccount('id', 'key')
+  cmk = `tencent:${emulator.createKey('sealgate')}`
+})
+after(async () => {
+  await server?.stop()
+  await emulator.close()
+  rmSync(dataDir, { recursive: true })
+})
+
+async function restart(env: Record<string, string>): Promise<TestBucket> {
+  await server?.stop()
+  server = await startServer({ dataDir, env })
+  const { endpoint, accessKeyId, secretAccessKey } = server
+  const credentials = { accessKeyId, secretAccessKey }
+  const s3 = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials,
+    maxAttempts: 1,
+  })
+  return TestBucket.of(s3, 'orders')
+}
+
+const tencent = () => ({
+  SEALGATE_TENCENT_REGION: emulator.region,
+  SEALGATE_TENCENT_KMS_ENDPOINT: emulator.endpoint,
+  SEALGATE_TENCENT_SECRET_ID: 'id',
+  SEALGATE_TENCENT_SECRET_KEY: 'key',
+})
+const rule = (cmk: string, ...retired: string[]) => ({
+  SEALGATE_BUCKETS: JSON.stringify([{ match: 'orders', cmk, retired }]),
+})
+const keyring = (): string =>
+  (JSON.parse(readFileSync(join(dataDir, 'keyring.json'), 'utf8')) as { current: string }).current
+
+async function cmkOf(bucket: TestBucket, key: string): Promise<string | undefined> {
+  return (await bucket.s3.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key }))).SSEKMSKeyId
+}
+
+describe('a gateway with several key services', () => {
+  it('a bucket moves from one to another and back, and all of its objects stay readable', async () => {
+    const first = await restart({})
+    await TestBucket.create(first.s3, 'orders')
+    await first.put('local', 'under the keyring')
+    const moved = await restart({ ...tencent(), ...rule('tencent:alias/sealgate', keyring()) })
+    await moved.put('tencent', 'under Tencent')
+    const bigger = Buffer.alloc(6 * 2 ** 20, 'part')
+    await moved.putParts('parts', [bigger, Buffer.from('end')])
+    const back = await restart({ ...tencent(), ...rule(keyring(), 'tencent:alias/sealgate') })
+    await back.put('local again', 'under the keyring')
+    for (const [key, text, id] of [
+      ['local', 'under the keyring', keyring()],
+      ['tencent', 'under Tencent', cmk],
+      ['local again', 'under the keyring', keyring()],
+    ] as const) {
+      assert.equal((await back.read(key)).toString(), text)
+      assert.equal(await cmkOf(back, key), id)
+    }
+    assert.equal((await back.read('parts')).length, bigger.length + 3)
+    assert.equal(await cmkOf(back, 'parts'), cmk)
+  })
+
+  it('the default service of a deployment may change: the realm stays that of the store', async () => {
+    const bucket = await restart({
+      ...tencent(),
+      ...rule('alias/sealgate', keyring()),
+      SEALGATE_KMS: 'tencent',
+      SEALGATE_TENCENT_KMS_KEY_ID: cmk.slice('tencent:'.length),
+    })
+    assert.equal((await bucket.read('local')).toString(), 'under the keyring')
+    const other = await TestBucket.create(bucket.s3, 'without-a-rule')
+    await other.put('k', 'v')
+    assert.equal(await cmkOf(other, 'k'), cmk)
+  })
+
+  it('clients may name the CMK in every form that its operator would', async () => {
+    const bucket = await restart({ ...tencent(), ...rule('tencent:alias/sealgate', keyring()) })
+    const named = (SSEKMSKeyId: string) => ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId })
+    for (const name of [cmk, cmk.slice('tencent:'.length), 'alias/sealgate', 'tencent:alias/sealgate'])
+      await bucket.put('named', name, named(name))
+    for (const name of [keyring(), 'alias/other'])
+      await fails(bucket.put('named', name, named(name)), 'KMS.NotFoundException', 400)
+  })
+
+  it('a retired CMK whose service is gone keeps nothing from starting, and only its objects are missed', async () => {
+    const bucket = await restart(rule(keyring(), cmk))
+    assert.equal((await bucket.read('local')).toString(), 'under the keyring')
+    await fails(bucket.read('tencent'), 'KMS.NotFoundException', 400)
+    await bucket.put('tencent', 'written anew')
+    assert.equal((await bucket.read('tencent')).toString(), 'written anew')
+  })
+
+  it('a rule that names no key refuses the start in a sentence', async () => {
+    await server?.stop()
+    server = undefined
+    const refused = (env: Record<string, string>, pattern: RegExp) =>
+      assert.rejects(startServer({ dataDir, env, readyTimeoutMs: 10_000 }), pattern)
+    await refused(rule('tencent:alias/sealgate'), /the rule for orders: .*set kms\.tencent\.region/)
+    await refused(
+      { SEALGATE_TENCENT_SECRET_ID: 'a', SEALGATE_TENCENT_SECRET_KEY: 'b' },
+      /SEALGATE_TENCENT_REGION/,
+    )
+  })
+})
