@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { trimBlanks } from '../base/blanks.ts'
 import { u32 } from './bytes.ts'
 import { ENVELOPE_METADATA_NAME } from './constants.ts'
 
@@ -23,7 +24,7 @@ export function metadataHash(
     if (name === ENVELOPE_METADATA_NAME) continue
     const entry = `x-amz-meta-${name}`
     if (entries.has(entry)) throw new TypeError('metadata names differ only in case')
-    entries.set(entry, trim(value))
+    entries.set(entry, trimBlanks(value))
   }
   const hash = createHash('sha256')
   // Code unit order is byte order here, as every name is latin1.
@@ -47,16 +48,11 @@ const BOUND_HEADERS = [
 ]
 
 function canonicalHeader(name: string, value: string): string {
-  if (name === 'content-type') return trim(value) || 'binary/octet-stream'
-  if (name !== 'content-encoding') return trim(value)
+  if (name === 'content-type') return trimBlanks(value) || 'binary/octet-stream'
+  if (name !== 'content-encoding') return trimBlanks(value)
   // aws-chunked is the coding of the transfer, not of the object; some stores keep it, some drop it.
-  const codings = value.split(',').map(trim)
+  const codings = value.split(',').map(trimBlanks)
   return codings.filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked').join(',')
-}
-
-/** Optional white space of RFC 9110 section 5.6.3; String.trim would also take U+00A0, a legal latin1 byte. */
-function trim(value: string): string {
-  return value.replace(/^[ \t]+|[ \t]+$/g, '')
 }
 
 function latin1(text: string): Buffer {

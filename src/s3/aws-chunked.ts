@@ -5,6 +5,7 @@
  *   size-in-hex[;chunk-signature=hex] CRLF bytes CRLF … 0[;chunk-signature=hex] CRLF [name:value CRLF …] CRLF
  */
 import { createHash, createHmac, type Hash, timingSafeEqual } from 'node:crypto'
+import { trimBlanks } from '../base/blanks.ts'
 import { SealgateError } from '../errors.ts'
 import type { Payload, SignedChunks } from './sigv4.ts'
 
@@ -117,10 +118,10 @@ function readTrailers(
   const trailers = new Map<string, string>()
   for (const line of text.split(/\r?\n/)) {
     if (line === '') continue
-    const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/.exec(line)
+    const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/.exec(line)
     const name = match?.[1]?.toLowerCase()
     if (name === undefined || trailers.has(name)) throw new SealgateError('MalformedTrailerError')
-    trailers.set(name, (match?.[2] ?? '').replace(/[ \t]+$/, ''))
+    trailers.set(name, trimBlanks(match?.[2] ?? ''))
   }
   if (signatures !== null && payload.mode === 'signed-chunks' && payload.trailer) {
     const signature = trailers.get(TRAILER_SIGNATURE) ?? ''

@@ -1,4 +1,5 @@
 /** The request's header fields as they came in, duplicates and order included (RFC 9110 section 5). */
+import { trimBlanks } from '../base/blanks.ts'
 import { SealgateError } from '../errors.ts'
 
 /** Fewer than Node's own limit, above which it would drop fields without a word. */
@@ -36,7 +37,7 @@ export class RequestHeaders {
     let bytes = 0
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
       const name = (rawHeaders[i] ?? '').toLowerCase()
-      const value = trim(rawHeaders[i + 1] ?? '')
+      const value = trimBlanks(rawHeaders[i + 1] ?? '')
       bytes += name.length + value.length
       const values = this.#values.get(name)
       if (values === undefined) this.#values.set(name, [value])
@@ -74,9 +75,4 @@ export class RequestHeaders {
   names(): readonly string[] {
     return [...this.#values.keys()]
   }
-}
-
-/** Optional whitespace of HTTP is blank and tab only; String.trim would take bytes of UTF-8 such as 0xA0 away. */
-function trim(value: string): string {
-  return value.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '')
 }

@@ -105,14 +105,20 @@ export function readPartNumber(context: Context): number {
 
 /** One range of bytes; several ranges, or what is not a range, count as none: the whole object is answered (RFC 9110 section 14.2). */
 export function readRange(header: string | undefined): Exclude<RangeRequest, { kind: 'part' }> | undefined {
-  const match = header === undefined ? null : /^bytes=\s*(\d{0,15})\s*-\s*(\d{0,15})\s*$/i.exec(header)
+  const match = header === undefined ? null : RANGE.exec(header)
   if (match === null) return undefined
-  const [, first = '', last = ''] = match
-  if (first === '') return last === '' ? undefined : { kind: 'suffix', length: Number(last) }
-  if (last === '') return { kind: 'open', start: Number(first) }
-  return Number(last) < Number(first)
-    ? undefined
-    : { kind: 'closed', start: Number(first), end: Number(last) }
+  const [first, last] = [offset(match[1]), offset(match[2])]
+  if (first === undefined) return last === undefined ? undefined : { kind: 'suffix', length: last }
+  if (last === undefined) return { kind: 'open', start: first }
+  return last < first ? undefined : { kind: 'closed', start: first, end: last }
+}
+
+// Each run of blanks has one place only where it can stand, so that a field full of them is refused in one pass.
+const RANGE = /^bytes=[ \t]*(?:(\d+)[ \t]*)?-[ \t]*(?:(\d+)[ \t]*)?$/i
+
+/** Clients write 2^63 for "to the end"; no object goes as far as the largest whole number that we can tell from its neighbours. */
+function offset(digits: string | undefined): number | undefined {
+  return digits === undefined ? undefined : Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
 }
 
 function readIfRange(value: string): GetObjectInput['ifRange'] {
