@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { Line } from './line.ts'
 import { refuse } from './refusal.ts'
 
 export interface HttpLimits {
@@ -11,17 +12,17 @@ export interface HttpLimits {
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 const expecting = new WeakSet<IncomingMessage>()
-/** Answers that are not out yet, by their connection. */
-const underWay = new WeakMap<Duplex, Set<ServerResponse>>()
+const lines = new WeakMap<Duplex, Line>()
 
 /** A server that bounds headers and silence but not the length of an upload; it does not listen yet. */
 export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): Server {
   const { maxHeaderBytes: maxHeaderSize, headersTimeoutMs: headersTimeout } = o.limits
   const handler: Handler = (request, response) => {
-    track(request, response)
-    if (request.headers.host === undefined && request.httpVersionMinor > 0)
-      refuse(request.socket, 'BadRequest', 'Missing required header for this request: Host')
-    else o.handler(request, response)
+    lineOf(request.socket).join(request, response, () => {
+      if (request.headers.host === undefined && request.httpVersionMinor > 0)
+        refuse(request.socket, 'BadRequest', 'Missing required header for this request: Host')
+      else o.handler(request, response)
+    })
   }
   const server = createServer(
     {
@@ -47,10 +48,10 @@ export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): S
   return server
 }
 
-function track(request: IncomingMessage, response: ServerResponse): void {
-  const responses = underWay.get(request.socket) ?? new Set()
-  underWay.set(request.socket, responses.add(response))
-  response.once('close', () => responses.delete(response))
+function lineOf(socket: Duplex): Line {
+  const line = lines.get(socket) ?? new Line(socket)
+  lines.set(socket, line)
+  return line
 }
 
 /** True while the client waits for `100 Continue` and so keeps its body back. */
@@ -77,9 +78,9 @@ export async function drain(server: Server, graceMs: number): Promise<void> {
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   // Refused already, and still sending.
   if (socket.writableEnded) return
-  // In the middle of an answer, another one would be taken for bytes of the first.
-  const isAnswering = [...(underWay.get(socket) ?? [])].some((response) => response.headersSent)
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) return void socket.destroy()
+  // Beside the answer to another request, this one would be taken for it, or for bytes of it.
+  if (error.code === 'ECONNRESET' || !socket.writable || lineOf(socket).owesAnswer)
+    return void socket.destroy()
   if (error.code === 'HPE_HEADER_OVERFLOW') refuse(socket, 'RequestHeaderSectionTooLarge')
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') refuse(socket, 'RequestTimeout')
   else refuse(socket, 'BadRequest', 'The request could not be read.')

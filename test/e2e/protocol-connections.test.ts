@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { openBlobs, SKIP_WITHOUT_PROC } from '../lib/open-files.ts'
 import { converse, exchange, parseAnswer, type RawAnswer, send, signed } from '../lib/raw-http.ts'
 
 const Bucket = 'connections'
@@ -101,6 +103,63 @@ describe('a connection', () => {
       ['200', '404', '200'],
     )
     conversation.socket.destroy()
+  })
+
+  it('serves each request when the one before is answered, and so sees what that did', async () => {
+    const conversation = converse(gateway)
+    const target = `/${Bucket}/turns`
+    conversation.socket.write(
+      Buffer.concat([
+        signed(gateway, { method: 'PUT', target, body: 'x'.repeat(100_000) }),
+        signed(gateway, { method: 'HEAD', target }),
+        signed(gateway, { method: 'DELETE', target }),
+        signed(gateway, { method: 'HEAD', target }),
+        signed(gateway, { target: `/${Bucket}/k` }),
+      ]),
+    )
+    const text = await conversation.until((received) => received.endsWith('value'))
+    assert.deepEqual(
+      [...text.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status),
+      ['200', '200', '204', '404', '200'],
+    )
+    conversation.socket.destroy()
+  })
+
+  it('opens no file for requests that wait', { skip: SKIP_WITHOUT_PROC }, async () => {
+    const store = join(gateway.directory, 'store')
+    const conversation = converse(gateway)
+    conversation.socket.pause()
+    const many = Array.from({ length: 50 }, () => signed(gateway, { target: `/${Bucket}/large` }))
+    const before = openBlobs(store)
+    conversation.socket.write(Buffer.concat(many))
+    await sleep(300)
+    assert.ok(openBlobs(store) - before <= 1)
+    conversation.socket.destroy()
+  })
+
+  it('on which more requests wait than a client would send at once is cut', async () => {
+    const conversation = converse(gateway)
+    const request = `GET /${Bucket}/k HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+    conversation.socket.write(request.repeat(1000))
+    const text = await conversation.ended()
+    assert.ok(text.split('HTTP/1.1 403').length < 1000)
+  })
+
+  it('a request without a host waits for its turn to be refused', async () => {
+    const conversation = converse(gateway)
+    conversation.socket.write(signed(gateway, { target: `/${Bucket}/large` }))
+    conversation.socket.write(`GET /${Bucket}/k HTTP/1.1\r\n\r\n`)
+    const text = await conversation.ended(20_000)
+    const body = Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4), 'latin1')
+    assert.ok(body.subarray(0, large.length).equals(large))
+    isError(parseAnswer(body.toString('latin1', large.length)) as RawAnswer, 400, 'BadRequest')
+  })
+
+  it('garbage behind a whole request is not answered in its place', async () => {
+    const conversation = converse(gateway)
+    const put = signed(gateway, { method: 'PUT', target: `/${Bucket}/before-garbage`, body: 'x' })
+    conversation.socket.write(Buffer.concat([put, Buffer.from('NO REQUEST\r\n\r\n')]))
+    assert.doesNotMatch(await conversation.ended(), /HTTP\/1\.1 400/)
   })
 
   it('that turns to garbage while an answer is under way is cut, and nothing is mixed into the answer', async () => {

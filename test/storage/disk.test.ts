@@ -8,7 +8,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
   utimesSync,
@@ -22,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../src/errors.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { GetObjectResult, Storage } from '../../src/storage/storage.ts'
+import { openBlobs, SKIP_WITHOUT_PROC } from '../lib/open-files.ts'
 
 const directories: string[] = []
 after(() => {
@@ -67,17 +67,6 @@ async function filesBecome(directory: string, count: number): Promise<void> {
   assert.equal(blobFiles(directory).length, count)
 }
 
-/** Blob files that this process has open. */
-function openBlobs(directory: string): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(join(directory, 'blobs'))
-    } catch {
-      return false
-    }
-  }).length
-}
-
 function change(directory: string, sql: string): void {
   const index = new DatabaseSync(join(directory, 'index.sqlite'))
   index.exec(sql)
@@ -85,9 +74,7 @@ function change(directory: string, sql: string): void {
 }
 
 describe('an fs store', () => {
-  it('leaves no file open, however its reader stops', {
-    skip: existsSync('/proc/self/fd') ? false : 'open files are counted in /proc',
-  }, async () => {
+  it('leaves no file open, however its reader stops', { skip: SKIP_WITHOUT_PROC }, async () => {
     const { directory, storage } = await fresh()
     await put(storage, 900_000)
     const get = () => storage.getObject(OBJECT)
@@ -116,9 +103,7 @@ describe('an fs store', () => {
     await storage.close()
   })
 
-  it('reads an object of many parts with few files open', {
-    skip: existsSync('/proc/self/fd') ? false : 'open files are counted in /proc',
-  }, async () => {
+  it('reads an object of many parts with few files open', { skip: SKIP_WITHOUT_PROC }, async () => {
     const { directory, storage } = await fresh()
     const { uploadId } = await storage.createMultipartUpload(OBJECT)
     const parts: { partNumber: number; etag: string }[] = []
