@@ -164,10 +164,12 @@ async function* readBody(
   letContinue(request, response)
   const chunks = request.iterator({ destroyOnReturn: false })
   let expire = (): void => undefined
+  let isWaiting = false
   const timer = setTimeout(() => expire(), idleMs)
   try {
     for (;;) {
       timer.refresh()
+      isWaiting = true
       const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
         expire = () => reject(new SealgateError('RequestTimeout'))
         chunks
@@ -176,10 +178,13 @@ async function* readBody(
             reject(new SealgateError('IncompleteBody', undefined, { cause, reason: 'the client went away' })),
           )
       })
+      isWaiting = false
       if (next.done === true) return
       yield next.value
     }
   } finally {
     clearTimeout(timer)
+    // Lets the request go, whose rest is then read away; behind a read that waits in vain, this would wait with it.
+    if (!isWaiting) await chunks.return?.()
   }
 }

@@ -39,18 +39,28 @@ export async function writeAnswer(exchange: Exchange, answer: Answer): Promise<v
     await finishExchange(exchange)
     return
   }
-  const { 'content-length': announced, ...headers } = answer.headers ?? {}
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined) response.setHeader(name, value)
-  commonHeaders(exchange)
-  // The last one: behind it, Node would read a Content-Disposition as UTF-8 and cut each character to its low byte, which may be a line end.
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : announced
-  if (length !== undefined) response.setHeader('content-length', length)
-  response.writeHead(answer.status)
+  try {
+    writeHead(exchange, answer)
+  } catch (error) {
+    // A field that cannot be sent; nobody else will let the body go.
+    if (typeof body === 'object') await body[Symbol.asyncIterator]().return?.()
+    throw error
+  }
   if (body === undefined || request.method === 'HEAD') response.end()
   else if (typeof body === 'string') response.end(body)
   else await stream(response, body)
   await finishExchange(exchange)
+}
+
+function writeHead(exchange: Exchange, { status, headers = {}, body }: Answer): void {
+  const { response } = exchange
+  const { 'content-length': announced, ...others } = headers
+  for (const [name, value] of Object.entries(others)) if (value !== undefined) response.setHeader(name, value)
+  commonHeaders(exchange)
+  // The last one: behind it, Node would read a Content-Disposition as UTF-8 and cut each character to its low byte, which may be a line end.
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : announced
+  if (length !== undefined) response.setHeader('content-length', length)
+  response.writeHead(status)
 }
 
 /** A stream that breaks breaks the connection: a client must never take a cut body for a whole one. */

@@ -193,6 +193,19 @@ describe('a connection', () => {
     assert.deepEqual(failures, [])
   })
 
+  it('an upload that is refused in the middle of its body may be sent to its end as well', async () => {
+    const chunk = Buffer.concat([Buffer.from(`5;chunk-signature=${'0'.repeat(64)}\r\n`), large])
+    const payload = 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
+    const headers = { 'x-amz-decoded-content-length': String(large.length) }
+    const target = `/${Bucket}/refused-midway`
+    const conversation = converse(gateway)
+    const failures: string[] = []
+    conversation.socket.on('error', ({ message }) => failures.push(message))
+    conversation.socket.write(signed(gateway, { method: 'PUT', target, body: chunk, payload, headers }))
+    isError(parseAnswer(await conversation.ended()) as RawAnswer, 400, 'InvalidRequest')
+    assert.deepEqual([failures, conversation.socket.writableLength], [[], 0])
+  })
+
   it('a refused upload that never ends is cut', async () => {
     const headers = { 'content-length': '1000000' }
     const conversation = converse(gateway)
