@@ -66,15 +66,18 @@ function withoutAwsChunked(value: string | undefined): string | undefined {
     .join(',')
 }
 
+/** Each changes what is written or whether it is: a customer's key, an append, a condition. */
+const UNSUPPORTED = [
+  'x-amz-server-side-encryption-customer-',
+  'x-amz-copy-source-server-side-encryption-customer-',
+  'x-amz-write-offset-bytes',
+  'x-amz-if-match-',
+]
+
 /** What Sealgate does not do is refused before the body is read; silently dropping it would be a lie. */
 export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
   for (const name of headers.names()) {
-    if (
-      name.startsWith('x-amz-server-side-encryption-customer-') ||
-      name.startsWith('x-amz-copy-source-server-side-encryption-customer-')
-    ) {
-      throw notImplemented(name)
-    }
+    if (UNSUPPORTED.some((prefix) => name.startsWith(prefix))) throw notImplemented(name)
     if (name.startsWith('x-amz-object-lock-'))
       throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
     if (name.startsWith('x-amz-grant-')) throw new SealgateError('AccessControlListNotSupported')

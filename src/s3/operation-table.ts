@@ -16,6 +16,8 @@ interface Row {
   readonly method: string
   readonly on: 'service' | 'bucket' | 'object'
   readonly query?: readonly string[]
+  /** May be present; in any other row these choose another operation. */
+  readonly optional?: readonly string[]
   readonly header?: string
   /** The answer may come late, and is kept alive until then. */
   readonly mayTakeLong?: boolean
@@ -101,8 +103,8 @@ const TABLE: readonly Row[] = [
     run: object.CopyObject,
   },
   { name: 'PutObject', method: 'PUT', on: 'object', run: object.PutObject },
-  { name: 'GetObject', method: 'GET', on: 'object', run: object.GetObject },
-  { name: 'HeadObject', method: 'HEAD', on: 'object', run: object.HeadObject },
+  { name: 'GetObject', method: 'GET', on: 'object', optional: ['partNumber'], run: object.GetObject },
+  { name: 'HeadObject', method: 'HEAD', on: 'object', optional: ['partNumber'], run: object.HeadObject },
   { name: 'DeleteObject', method: 'DELETE', on: 'object', run: object.DeleteObject },
 ]
 
@@ -157,7 +159,13 @@ const VERBS: Readonly<Record<string, string>> = {
   DELETE: 'Delete',
 }
 
-/** NotImplemented names the operation; a method that S3 does not have is MethodNotAllowed. */
+/** Parameters that choose an operation. */
+const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query))
+
+/**
+ * NotImplemented names the operation; a method that S3 does not have is MethodNotAllowed. A parameter that chooses an operation, and not
+ * this one, is InvalidArgument: a part whose number got lost must not become the object.
+ */
 export function findOperation(
   method: string,
   target: Target,
@@ -176,11 +184,23 @@ export function findOperation(
       (candidate.query ?? []).every((name) => target.query.has(name)) &&
       (candidate.header === undefined || headers.get(candidate.header) !== undefined),
   )
-  if (row !== undefined) return row
+  if (row !== undefined) {
+    refuseStraySelectors(row, target)
+    return row
+  }
   if (method === 'POST' && on === 'bucket') throw notImplemented('PostObject')
   throw new SealgateError('MethodNotAllowed', undefined, {
     details: { Method: method, ResourceType: on.toUpperCase() },
   })
+}
+
+function refuseStraySelectors({ name, query = [], optional = [] }: Row, target: Target): void {
+  for (const [parameter, value] of target.query.entries()) {
+    if (!SELECTORS.has(parameter) || query.includes(parameter) || optional.includes(parameter)) continue
+    throw new SealgateError('InvalidArgument', `${name} does not accept the query parameter ${parameter}.`, {
+      details: { ArgumentName: parameter, ArgumentValue: value },
+    })
+  }
 }
 
 function notImplemented(name: string): SealgateError {

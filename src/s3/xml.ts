@@ -84,8 +84,11 @@ export function parseXml(bytes: Buffer): XmlElement {
   return root
 }
 
+/** @throws SealgateError MalformedXML if the element is there twice: which one counts would be a guess */
 export function childText(element: XmlElement, name: string): string | undefined {
-  return element.children.find((child) => child.name === name)?.text
+  const found = childrenOf(element, name)
+  if (found.length > 1) fail(`there may be only one ${name}`)
+  return found[0]?.text
 }
 
 export function childrenOf(element: XmlElement, name: string): readonly XmlElement[] {

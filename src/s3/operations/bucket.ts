@@ -83,6 +83,9 @@ export async function DeleteObjects(context: Context): Promise<Answer> {
     const version = childText(element, 'VersionId')
     if (version !== undefined && version !== '' && version !== 'null')
       throw new SealgateError('NotImplemented', 'DeleteObjects with VersionId is not implemented.')
+    for (const condition of ['LastModifiedTime', 'Size'])
+      if (childText(element, condition) !== undefined)
+        throw new SealgateError('NotImplemented', `DeleteObjects with ${condition} is not implemented.`)
     const etag = childText(element, 'ETag')
     return { key, etag: etag === undefined ? undefined : unquoteEtag(etag) }
   })

@@ -118,12 +118,11 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
   const listed = childrenOf(root, 'Part')
   if (root.name !== 'CompleteMultipartUpload' || listed.length === 0 || listed.length > 10_000)
     throw new SealgateError('MalformedXML')
-  const size = headers.get('x-amz-mp-object-size')
   const output = await completeMultipartUpload(context.gateway, {
     ...uploadOf(context),
     parts: listed.map(readPart),
     condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
-    objectSize: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
+    objectSize: readObjectSize(headers.get('x-amz-mp-object-size')),
     checksum: readObjectChecksum(context),
   })
   const path = [context.bucket, ...context.key.split('/')].map(encodeURIComponent).join('/')
@@ -138,6 +137,12 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
     },
     encryptionHeaders(output.cmkId),
   )
+}
+
+function readObjectSize(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new SealgateError('InvalidRequest', 'The value of x-amz-mp-object-size is not a size in bytes.')
 }
 
 function readPart(element: XmlElement): CompletedPart {

@@ -137,7 +137,10 @@ function refuseVersion(context: Context): void {
 
 export async function DeleteObject(context: Context): Promise<Answer> {
   refuseVersion(context)
+  refuseUnsupportedHeaders(context.headers)
   const ifMatch = context.headers.get('if-match')
+  if (context.headers.get('if-none-match') !== undefined)
+    throw new SealgateError('NotImplemented', 'DeleteObject with If-None-Match is not implemented.')
   await deleteObject(context.gateway, {
     bucket: context.bucket,
     key: context.key,
