@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
+import { type BackupCommandOptions, backup } from './backup.ts'
 import { config } from './config.ts'
 import { type ConfigOption, configOption, guarded } from './guarded.ts'
 import { keygen } from './keygen.ts'
@@ -43,6 +44,19 @@ export async function run(argv: readonly string[]): Promise<void> {
     .argument('<file>', 'where to write it; an existing file is left alone')
     .addHelpText('after', KEYGEN_HELP)
     .action((file: string) => guarded(async () => keygen(file)))
+  program
+    .command('backup')
+    .summary('copy the fs store, also while it is served')
+    .description(
+      'Copy the fs store as it is at one moment into a directory, which can then serve as data directory. The gateway may run.',
+    )
+    .argument('<directory>', 'where to write it; a backup that is there is left alone')
+    .addOption(configOption())
+    .addOption(new Option('--json', 'report in JSON'))
+    .addHelpText('after', BACKUP_HELP)
+    .action((directory: string, options: BackupCommandOptions) =>
+      guarded(() => backup(directory, options), options),
+    )
   addRecoveryCommands(program)
   await program.parseAsync(argv)
 }
@@ -69,6 +83,10 @@ Exit status: 0 stopped, 2 refused to start (the message says what to do), 1 a fa
 const KEYGEN_HELP = `
 Keep a copy in a safe place: without its keyring nothing that was sealed can be read.
 Use it by SEALGATE_KEYRING or the field kms.keyring.`
+
+const BACKUP_HELP = `
+Keyring and credentials are not part of it: a copy of the data that includes the keyring protects nothing.
+To restore, copy the directory to where the data directory shall be, name the keyring by SEALGATE_KEYRING, and start.`
 
 /** package.json lies two levels above, for the sources and for the built package. */
 function version(): string {

@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { SealgateError } from '../../errors.ts'
 import type { IncomingBody } from '../storage.ts'
+import { blobPath, FileWriter, makeBlobDirectories, removeFile } from './blob-files.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { IndexDatabase } from './index-database.ts'
+import { makeHold, removalsAreHeld } from './removal-hold.ts'
 
 /** Bodies up to this size lie in the index: one commit instead of a file and two fsyncs. */
 const INLINE_BYTES = 16 * 1024
-const WRITE_BYTES = 256 * 1024
 const LEASE_IDS = 256
-const FANOUT = 256
+const REMOVE_AFTER_MS = 200
+const HELD_MS = 1000
 /** How old the directory of an instance without leases must be to be a dead one's, and not one that is just starting. */
 const STARTING_MS = 60 * 60 * 1000
 
@@ -59,7 +61,8 @@ export class Blobs {
   }
 
   static async open(directory: string, index: IndexDatabase): Promise<Blobs> {
-    makeDirectories(directory)
+    makeBlobDirectories(directory)
+    makeHold(directory)
     const instance = randomUUID()
     const lock = await lockDirectory(join(directory, 'instances', instance))
     const blobs = new Blobs(directory, index, instance, lock)
@@ -89,7 +92,7 @@ export class Blobs {
         else await writer.write(chunk)
       }
       if (received !== size) throw new SealgateError('IncompleteBody')
-      await writer?.finish(join(this.#directory, 'blobs', hex(id % FANOUT)))
+      await writer?.finish(this.#path(id))
     } catch (error) {
       // A file that cannot be removed now keeps its lease, and recovery removes it.
       if (writer === null || (await writer.discard(this.#path(id)))) this.#settle(lease)
@@ -143,7 +146,7 @@ export class Blobs {
   /** Removes a file that was written and then not recorded. */
   async discard(blob: NewBlob | null): Promise<void> {
     if (blob === null) return
-    if (blob.inline !== null || (await removed(this.#path(blob.id)))) this.#settle(blob.lease)
+    if (blob.inline !== null || (await removeFile(this.#path(blob.id)))) this.#settle(blob.lease)
   }
 
   inline(id: number): Buffer | null | undefined {
@@ -161,10 +164,14 @@ export class Blobs {
   /** Files to remove once the transaction that dropped them is durable; the index remembers them until they are gone. */
   collect(ids: readonly number[]): void {
     this.#garbage.push(...ids)
+    this.#sweepAfter(REMOVE_AFTER_MS)
+  }
+
+  #sweepAfter(ms: number): void {
     this.#sweep ??= setTimeout(() => {
       this.#sweep = undefined
       this.#removeGarbage().catch(() => undefined)
-    }, 200).unref()
+    }, ms).unref()
   }
 
   async close(): Promise<void> {
@@ -172,6 +179,7 @@ export class Blobs {
     if (this.#lock === null) return
     // The index remembers what could not be removed.
     await this.#removeGarbage().catch(() => undefined)
+    clearTimeout(this.#sweep)
     await this.#index.write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))
     this.#lock.release()
     rmSync(join(this.#directory, 'instances', this.#instance), { recursive: true, force: true })
@@ -185,9 +193,16 @@ export class Blobs {
       (id) => this.#index.get('SELECT 1 FROM garbage WHERE blob = ?', id) !== undefined,
     )
     if (ids.length === 0) return
-    for (const id of ids) await unlink(this.#path(id)).catch(ignoreAbsent)
+    // Asked after the table was: a backup that begins now copies an index that has these in its garbage, too.
+    if (removalsAreHeld(this.#directory)) {
+      this.#garbage.push(...ids)
+      this.#sweepAfter(HELD_MS)
+      return
+    }
+    const gone: number[] = []
+    for (const id of ids) if (await removeFile(this.#path(id))) gone.push(id)
     await this.#index.write(() => {
-      for (const id of ids) this.#index.run('DELETE FROM garbage WHERE blob = ?', id)
+      for (const id of gone) this.#index.run('DELETE FROM garbage WHERE blob = ?', id)
     })
   }
 
@@ -276,91 +291,8 @@ export class Blobs {
   }
 
   #path(id: number): string {
-    return join(this.#directory, 'blobs', hex(id % FANOUT), String(id))
+    return blobPath(this.#directory, id)
   }
-}
-
-/** Gathers small chunks into large writes; one write is under way at a time, which is the back-pressure. */
-class FileWriter {
-  readonly #file: FileHandle
-  readonly #body: IncomingBody
-  #pending: Uint8Array[] = []
-  #bytes = 0
-
-  private constructor(file: FileHandle, body: IncomingBody) {
-    this.#file = file
-    this.#body = body
-  }
-
-  static async create(path: string, body: IncomingBody): Promise<FileWriter> {
-    return new FileWriter(await open(path, 'wx', 0o600), body)
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#pending.push(chunk)
-    this.#bytes += chunk.length
-    if (this.#bytes >= WRITE_BYTES) await this.#flush()
-  }
-
-  async finish(parent: string): Promise<void> {
-    await this.#flush()
-    await this.#file.datasync()
-    await this.#file.close()
-    const directory = await open(parent, 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
-  }
-
-  discard(path: string): Promise<boolean> {
-    return this.#file.close().then(
-      () => removed(path),
-      () => removed(path),
-    )
-  }
-
-  async #flush(): Promise<void> {
-    const buffers = this.#pending
-    let left = this.#bytes
-    this.#pending = []
-    this.#bytes = 0
-    if (left === 0) return
-    const { bytesWritten } = await this.#file.writev(buffers)
-    left -= bytesWritten
-    // A short write is legal; the rest goes in one piece.
-    if (left > 0) await this.#file.writeFile(Buffer.concat(buffers).subarray(bytesWritten))
-    for (const buffer of buffers) this.#body.release?.(buffer)
-  }
-}
-
-/** Makes what is missing, durably: a file is only as durable as the directories above it. */
-function makeDirectories(directory: string): void {
-  const blobs = join(directory, 'blobs')
-  if (existsSync(join(blobs, hex(FANOUT - 1)))) return
-  for (let index = 0; index < FANOUT; index++) mkdirSync(join(blobs, hex(index)), { recursive: true })
-  for (const path of [blobs, directory, dirname(directory)]) {
-    const file = openSync(path, 'r')
-    try {
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-  }
-}
-
-function removed(path: string): Promise<boolean> {
-  return unlink(path)
-    .catch(ignoreAbsent)
-    .then(
-      () => true,
-      () => false,
-    )
-}
-
-function hex(index: number): string {
-  return index.toString(16).padStart(2, '0')
 }
 
 /** A full disk is no fault of the request, and may be mended while clients try again. */
@@ -368,8 +300,4 @@ function noSpace(error: unknown): SealgateError | null {
   const code = (error as NodeJS.ErrnoException | null)?.code
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
   return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
-}
-
-function ignoreAbsent(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
 }

@@ -2,6 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+export const LOCK_FILE = 'server.lock'
+
 /**
  * Takes the exclusive right to serve `directory` (made if absent) until `release`, or until the process dies.
  * The lock is SQLite's on a file of its own, so the kernel drops it also after kill -9.
@@ -9,7 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
  */
 export async function lockDirectory(directory: string): Promise<{ release(): void }> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const database = new DatabaseSync(join(directory, 'server.lock'), { timeout: 0 })
+  const database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 })
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
@@ -20,6 +22,20 @@ export async function lockDirectory(directory: string): Promise<{ release(): voi
     release: () => {
       if (database.isOpen) database.close()
     },
+  }
+}
+
+/** Whether somebody holds the lock of a directory that has been locked before. Any number may ask at once. */
+export function isLocked(directory: string): boolean {
+  const database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 })
+  try {
+    database.exec('SELECT 1 FROM sqlite_master')
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    database.close()
   }
 }
 
