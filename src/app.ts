@@ -17,6 +17,7 @@ import {
   keyPolicy,
   type OpenedKms,
   openKms,
+  RotationWatch,
 } from './keys/index.ts'
 import { createS3Handler } from './s3/handler.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
@@ -117,23 +118,28 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   })
   const server = createHttpServer({ handler, limits: config.limits })
   const stopCollecting = collectByItself(gateway, log)
-  const close = async () => {
+  const watch = rotationWatch(config, gateway, log)
+  const release = async () => {
     stopCollecting()
-    await drain(server, config.shutdownGraceMs)
+    watch.stop()
     keys.close()
     kms.close()
     await storage.close()
   }
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(config, error)))
-    server.listen(config.listen.port, config.listen.host, () => resolve())
-  }).catch(async (error: unknown) => {
-    stopCollecting()
-    keys.close()
-    kms.close()
-    await storage.close()
+  const close = async () => {
+    await drain(server, config.shutdownGraceMs)
+    await release()
+  }
+  try {
+    await watch.start()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(config, error)))
+      server.listen(config.listen.port, config.listen.host, () => resolve())
+    })
+  } catch (error) {
+    await release()
     throw error
-  })
+  }
   const { address, port } = server.address() as AddressInfo
   return { host: address, port, close }
 }
@@ -162,6 +168,19 @@ export function dataKeys(config: Config, { kms, realm, policy, storage }: KeysCo
 
 export function keyRing({ systemBucket }: Config, realm: string, storage: Storage): KeyRing {
   return new KeyRing({ records: systemKeyRecords({ storage, systemBucket }), realm })
+}
+
+function rotationWatch({ epoch }: Config, gateway: Gateway, log: Logger): RotationWatch {
+  return new RotationWatch({
+    records: systemKeyRecords(gateway),
+    pollMs: epoch.pollMs,
+    onOrder(matches) {
+      gateway.keys.rotate(matches)
+      log.info('epochs ended, as ordered by sealgate rotate')
+    },
+    onFailure: (error) =>
+      log.warn({ err: error }, 'cannot look for orders to rotate; it will be tried again'),
+  })
 }
 
 const COLLECT_EVERY_MS = 6 * 3_600_000

@@ -11,10 +11,12 @@ import {
   storeDirectory,
 } from './app.ts'
 import type { Config } from './config/config.ts'
-import { storedRealm } from './gateway/realm.ts'
+import { systemKeyRecords } from './gateway/key-records.ts'
+import { claimRealm, storedRealm } from './gateway/realm.ts'
 import {
   type DataKeys,
   type KeyPolicy,
+  type KeyRecords,
   type KeyRing,
   keyPolicy,
   type OpenedKms,
@@ -80,6 +82,36 @@ export async function openOfflineKeys(config: Config, realm?: string): Promise<O
   }
 }
 
+/** What the keys of a deployment keep in its store. */
+export interface OfflineRecords {
+  readonly records: KeyRecords
+  /** Null if the store does not belong to a deployment yet. */
+  readonly realm: string | null
+  /** Makes the store that of a deployment, if it is of none; false if it is of another one. */
+  claim(realm: string): Promise<boolean>
+  close(): Promise<void>
+}
+
+/** The records without the keys, for commands that ask no key service. */
+export async function openOfflineRecords(
+  config: Config,
+  options: Pick<OfflineOptions, 'write'> = {},
+): Promise<OfflineRecords> {
+  const { systemBucket } = config
+  const storage = await openOfflineStore(config, options)
+  try {
+    return {
+      records: systemKeyRecords({ storage, systemBucket }),
+      realm: await storedRealm(storage, systemBucket),
+      claim: (realm) => claimRealm(storage, systemBucket, realm),
+      close: () => storage.close(),
+    }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
 function openOfflineKms(config: Config): Promise<OpenedKms> {
   const path = keyringPath(config)
   if (config.kms.provider === 'local' && !existsSync(path))
@@ -104,8 +136,12 @@ async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promis
   if (kms.realm !== null && stored !== null && stored !== kms.realm) throw otherDeployment(config)
   const realm = kms.realm ?? stored
   if (realm !== null) return realm
-  throw new StartupError(
-    `The store's system bucket ${config.systemBucket} holds no realm: it is not a store of this deployment, or the bucket has another name (systemBucket / SEALGATE_SYSTEM_BUCKET).`,
+  throw noRealm(config)
+}
+
+export function noRealm({ systemBucket }: Config): StartupError {
+  return new StartupError(
+    `The store's system bucket ${systemBucket} holds no realm: it is not a store of this deployment, or the bucket has another name (systemBucket / SEALGATE_SYSTEM_BUCKET).`,
   )
 }
 

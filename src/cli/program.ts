@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { type BackupCommandOptions, backup } from './backup.ts'
 import { config } from './config.ts'
 import { type ConfigOption, configOption, guarded } from './guarded.ts'
+import { addKeyCommands } from './key-commands.ts'
 import { keygen } from './keygen.ts'
 import { addRecoveryCommands } from './recovery-commands.ts'
 import { serve } from './serve.ts'
@@ -58,6 +59,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       guarded(() => backup(directory, options), options),
     )
   addRecoveryCommands(program)
+  addKeyCommands(program)
   await program.parseAsync(argv)
 }
 

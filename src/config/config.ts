@@ -21,7 +21,12 @@ export interface Config {
   readonly kms: KmsConfig
   /** First match wins; a bucket without a rule uses the CMK of the default key service and, if that is a keyring, trusts its other keys. */
   readonly buckets: readonly BucketRule[]
-  readonly epoch: { readonly maxAgeMs: number; readonly maxObjects: number; readonly maxBytes: number }
+  readonly epoch: {
+    readonly maxAgeMs: number
+    readonly maxObjects: number
+    readonly maxBytes: number
+    readonly pollMs: number
+  }
   readonly limits: {
     readonly maxHeaderBytes: number
     readonly headersTimeoutMs: number
@@ -105,6 +110,7 @@ function build({ values, rules }: Settings): Config {
       maxAgeMs: number('epoch.maxAgeMs'),
       maxObjects: number('epoch.maxObjects'),
       maxBytes: number('epoch.maxBytes'),
+      pollMs: number('epoch.pollMs'),
     },
     limits: {
       maxHeaderBytes: number('limits.maxHeaderBytes'),

@@ -203,6 +203,14 @@ export const FIELDS = {
     max: 2 ** 50,
     hint: "how many bytes a data key's objects have together",
   },
+  'epoch.pollMs': {
+    type: 'integer',
+    env: 'SEALGATE_EPOCH_POLL_MS',
+    default: 30_000,
+    min: 100,
+    max: 3_600_000,
+    hint: 'how often a gateway looks for an order to rotate, in milliseconds',
+  },
   'limits.maxHeaderBytes': {
     type: 'integer',
     env: 'SEALGATE_MAX_HEADER_BYTES',

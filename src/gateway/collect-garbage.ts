@@ -1,4 +1,5 @@
 import { isError } from '../errors.ts'
+import { ROTATE_PREFIX } from '../keys/index.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
@@ -51,8 +52,17 @@ export async function collectGarbage(gateway: Gateway): Promise<CollectedGarbage
       collected += 1
     }
   }
+  await dropOrders(gateway)
   await putSystemObject(gateway, MEMORY_KEY, Buffer.from(JSON.stringify({ ranAt: now, orphans })))
   return { uploads, collected, waiting: Object.keys(orphans).length }
+}
+
+/** Orders to rotate that every gateway has seen by now. */
+async function dropOrders(gateway: Gateway): Promise<void> {
+  const old: string[] = []
+  for await (const { key, lastModified } of systemObjects(gateway, ROTATE_PREFIX))
+    if (gateway.now() - lastModified >= DAY_MS) old.push(key)
+  await deleteSystemObjects(gateway, old)
 }
 
 /** When a collector of any replica last ran to its end; 0 if none did. */
