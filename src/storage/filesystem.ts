@@ -5,12 +5,27 @@ import { SealgateError } from '../errors.ts'
 import { Blobs, type NewBlob } from './filesystem/blobs.ts'
 import { IndexDatabase } from './filesystem/index-database.ts'
 import { listPage } from './filesystem/listing.ts'
+import {
+  checkCondition,
+  deleteObject,
+  findObject,
+  insertObject,
+  noSuchKey,
+  type ObjectRow,
+  toStoredObject,
+} from './filesystem/object-rows.ts'
 import { BlobGone, type Extent, readExtents } from './filesystem/read-extents.ts'
 import {
+  blobsOfParts,
+  deleteParts,
+  deleteUpload,
+  findPart,
   findUpload,
+  insertPart,
   insertUpload,
   listPartsPage,
   listUploadsPage,
+  NO_BLOB,
   newUploadId,
 } from './filesystem/uploads.ts'
 import {
@@ -39,7 +54,6 @@ import {
   type StoredObject,
   type UploadPartRequest,
   type UploadReference,
-  type WriteCondition,
 } from './storage.ts'
 
 export interface FilesystemOptions {
@@ -47,16 +61,6 @@ export interface FilesystemOptions {
   readonly log?: (message: string) => void
   /** Changes nothing on the disk, also not what a crash left; every write rejects. The store must exist. Default false. */
   readonly readOnly?: boolean
-}
-
-interface ObjectRow {
-  readonly size: number
-  readonly etag: string
-  readonly modified: number
-  readonly class: string
-  readonly headers: string
-  readonly metadata: string
-  readonly extents: string
 }
 
 const GIB = 1024 ** 3
@@ -131,18 +135,18 @@ class FilesystemStorage implements Storage {
 
   async #putObject(request: PutObjectRequest): Promise<PutObjectResult> {
     this.#requireBucket(request.bucket)
-    this.#checkCondition(request, request.condition)
+    checkCondition(this.#index, request, request.condition)
     const blob = await this.#blobs.write(request.size, request.body, request.signal)
     const extents: Extent[] = blob === null ? [] : [[blob.id, blob.size]]
     return this.#commit(blob, () => {
-      this.#checkCondition(request, request.condition)
+      checkCondition(this.#index, request, request.condition)
       if (blob !== null) this.#blobs.record(blob)
       return this.#putRow(request, request.size, randomBytes(16).toString('hex'), extents)
     })
   }
 
   async headObject({ bucket, key }: HeadObjectRequest): Promise<StoredObject> {
-    return toObject(this.#requireObject({ bucket, key }))
+    return toStoredObject(this.#requireObject({ bucket, key }))
   }
 
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -152,7 +156,7 @@ class FilesystemStorage implements Storage {
       const [start, end] = cut(request.range, row.size)
       try {
         const body = await readExtents(this.#blobs, JSON.parse(row.extents) as Extent[], start, end)
-        return { object: toObject(row), start, end, body }
+        return { object: toStoredObject(row), start, end, body }
       } catch (error) {
         if (!(error instanceof BlobGone) || attempt === 5) throw error
       }
@@ -162,10 +166,10 @@ class FilesystemStorage implements Storage {
   deleteObject({ bucket, key, ifMatch }: DeleteObjectRequest): Promise<void> {
     return this.#index.write(() => {
       this.#requireBucket(bucket)
-      const row = this.#findObject({ bucket, key })
-      if (ifMatch !== undefined) this.#checkCondition({ bucket, key }, { ifMatch })
+      const row = findObject(this.#index, { bucket, key })
+      if (ifMatch !== undefined) checkCondition(this.#index, { bucket, key }, { ifMatch })
       if (row === undefined) return
-      this.#index.run('DELETE FROM object WHERE bucket = ? AND key = ?', bucket, Buffer.from(key))
+      deleteObject(this.#index, { bucket, key })
       this.#dropExtents(row.extents)
     })
   }
@@ -175,7 +179,7 @@ class FilesystemStorage implements Storage {
       this.#requireBucket(request.bucket)
       const source = this.#requireObject(request.source)
       if (source.etag !== request.sourceEtag) throw overwritten()
-      this.#checkCondition(request, request.condition)
+      checkCondition(this.#index, request, request.condition)
       const extents = JSON.parse(source.extents) as Extent[]
       for (const [id] of extents) this.#blobs.addReference(id)
       return this.#putRow(request, source.size, source.etag, extents)
@@ -209,23 +213,9 @@ class FilesystemStorage implements Storage {
     await this.#commit(blob, () => {
       findUpload(this.#index, request)
       if (blob !== null) this.#blobs.record(blob)
-      const { uploadId, partNumber } = request
-      const earlier = this.#index.get<{ blob: number }>(
-        'SELECT blob FROM part WHERE upload = ? AND number = ?',
-        uploadId,
-        partNumber,
-      )
+      const earlier = findPart(this.#index, request)
       if (earlier !== undefined) this.#blobs.dropReference(earlier.blob)
-      // Blob 0 stands for no bytes.
-      this.#index.run(
-        'INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)',
-        uploadId,
-        partNumber,
-        blob?.id ?? 0,
-        request.size,
-        etag,
-        Date.now(),
-      )
+      insertPart(this.#index, request, { blob: blob?.id ?? NO_BLOB, etag, modified: Date.now() })
     })
     return { etag }
   }
@@ -234,14 +224,10 @@ class FilesystemStorage implements Storage {
     return this.#index.write(() => {
       this.#requireBucket(request.bucket)
       const upload = findUpload(this.#index, request)
-      this.#checkCondition(request, request.condition)
+      checkCondition(this.#index, request, request.condition)
       const extents: Extent[] = []
       for (const { partNumber, etag } of request.parts) {
-        const part = this.#index.get<{ blob: number; size: number; etag: string }>(
-          'SELECT blob, size, etag FROM part WHERE upload = ? AND number = ?',
-          request.uploadId,
-          partNumber,
-        )
+        const part = findPart(this.#index, { uploadId: request.uploadId, partNumber })
         if (part?.etag !== etag)
           throw new SealgateError('InvalidPart', undefined, {
             details: { PartNumber: String(partNumber), ETag: etag },
@@ -320,77 +306,30 @@ class FilesystemStorage implements Storage {
     extents: readonly Extent[],
   ): PutObjectResult {
     this.#requireBucket(request.bucket)
-    const earlier = this.#findObject(request)
+    const earlier = findObject(this.#index, request)
     // A clock that was set back does not make the newer object the older one.
     const lastModified = Math.max(Date.now(), earlier?.modified ?? 0)
-    this.#index.run(
-      'INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      request.bucket,
-      Buffer.from(request.key),
-      size,
-      etag,
-      lastModified,
-      request.storageClass,
-      JSON.stringify(request.headers),
-      JSON.stringify(request.metadata),
-      JSON.stringify(extents),
-    )
+    insertObject(this.#index, { ...request, size, etag, lastModified, extents })
     if (earlier !== undefined) this.#dropExtents(earlier.extents)
     return { etag, lastModified }
   }
 
-  #dropUpload({ bucket, key, uploadId }: UploadReference): void {
-    this.#dropParts(uploadId)
-    this.#index.run(
-      'DELETE FROM upload WHERE bucket = ? AND key = ? AND id = ?',
-      bucket,
-      Buffer.from(key),
-      uploadId,
-    )
+  #dropUpload(upload: UploadReference): void {
+    this.#dropParts(upload.uploadId)
+    deleteUpload(this.#index, upload)
   }
 
   #dropParts(uploadId: string): void {
-    for (const { blob } of this.#index.all<{ blob: number }>(
-      'SELECT blob FROM part WHERE upload = ?',
-      uploadId,
-    ))
-      this.#blobs.dropReference(blob)
-    this.#index.run('DELETE FROM part WHERE upload = ?', uploadId)
+    for (const blob of blobsOfParts(this.#index, uploadId)) this.#blobs.dropReference(blob)
+    deleteParts(this.#index, uploadId)
   }
 
   #dropExtents(extents: string): void {
     for (const [id] of JSON.parse(extents) as Extent[]) this.#blobs.dropReference(id)
   }
 
-  #checkCondition(name: ObjectName, condition: WriteCondition | undefined): void {
-    if (condition === undefined) return
-    const row = this.#findObject(name)
-    if ('ifNoneMatch' in condition) {
-      if (row !== undefined)
-        throw new SealgateError('PreconditionFailed', undefined, {
-          details: { Condition: 'If-None-Match' },
-          reason: 'condition of the client',
-        })
-      return
-    }
-    if (row === undefined) throw noSuchKey(name.key)
-    if (row.etag !== condition.ifMatch)
-      throw new SealgateError('PreconditionFailed', undefined, {
-        details: { Condition: 'If-Match' },
-        reason: 'condition of the client',
-      })
-  }
-
-  #findObject({ bucket, key }: ObjectName): ObjectRow | undefined {
-    return this.#index.get<ObjectRow>(
-      'SELECT size, etag, modified, class, headers, metadata, extents FROM object WHERE bucket = ? AND key = ?',
-      bucket,
-      Buffer.from(key),
-    )
-  }
-
   #requireObject(name: ObjectName): ObjectRow {
-    const row = this.#findObject(name)
+    const row = findObject(this.#index, name)
     if (row !== undefined) return row
     this.#requireBucket(name.bucket)
     throw noSuchKey(name.key)
@@ -399,17 +338,6 @@ class FilesystemStorage implements Storage {
   #requireBucket(bucket: string): void {
     if (this.#index.get('SELECT 1 FROM bucket WHERE name = ?', bucket) === undefined)
       throw noSuchBucket(bucket)
-  }
-}
-
-function toObject(row: ObjectRow): StoredObject {
-  return {
-    size: row.size,
-    etag: row.etag,
-    lastModified: row.modified,
-    storageClass: row.class,
-    headers: JSON.parse(row.headers) as Record<string, string>,
-    metadata: JSON.parse(row.metadata) as Record<string, string>,
   }
 }
 
@@ -423,10 +351,6 @@ function cut(range: ByteRange | undefined, size: number): [start: number, end: n
 
 function noSuchBucket(bucket: string): SealgateError {
   return new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
-}
-
-function noSuchKey(key: string): SealgateError {
-  return new SealgateError('NoSuchKey', undefined, { details: { Key: key } })
 }
 
 function overwritten(): SealgateError {

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { isSqliteError } from './sqlite-error.ts'
 
 export const LOCK_FILE = 'server.lock'
 
@@ -16,7 +17,7 @@ export async function lockDirectory(directory: string): Promise<{ release(): voi
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     database.close()
-    throw isBusy(error) ? new DirectoryLockedError(directory, error) : error
+    throw isSqliteError(error, 'busy') ? new DirectoryLockedError(directory, error) : error
   }
   return {
     release: () => {
@@ -32,7 +33,7 @@ export function isLocked(directory: string): boolean {
     database.exec('SELECT 1 FROM sqlite_master')
     return false
   } catch (error) {
-    if (isBusy(error)) return true
+    if (isSqliteError(error, 'busy')) return true
     throw error
   } finally {
     database.close()
@@ -47,9 +48,4 @@ export class DirectoryLockedError extends Error {
   constructor(directory: string, cause: unknown) {
     super(`the directory ${directory} is in use by another server`, { cause })
   }
-}
-
-// The low byte of SQLite's extended result code is the primary one; 5 is SQLITE_BUSY.
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { SealgateError } from '../../errors.ts'
+import { isSqliteError } from './sqlite-error.ts'
 
 /** The version of the index; another one is refused at open. */
 const VERSION = '1'
@@ -44,7 +45,6 @@ export class IndexDatabase {
   #waiting: Write[] = []
   #scheduled = false
   #closed = false
-
   readonly #readOnly: boolean
 
   constructor(file: string, { readOnly = false } = {}) {
@@ -111,7 +111,7 @@ export class IndexDatabase {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
     } catch (error) {
-      if (isBusy(error)) this.#schedule(1 + Math.random() * 4)
+      if (isSqliteError(error, 'busy')) this.#schedule(1 + Math.random() * 4)
       else this.#fail(error)
       return
     }
@@ -177,26 +177,14 @@ function openForReading(file: string): DatabaseSync {
   } catch (error) {
     database.close()
     const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
-    if (!isCannotOpen(error) || (log?.size ?? 0) > 0) throw error
+    // As the missing file of shared memory shows itself.
+    if (!isSqliteError(error, 'cannotOpen', 'readOnly') || (log?.size ?? 0) > 0) throw error
     return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true })
   }
 }
 
-/** SQLITE_FULL is said to clients, everything else is for the log. */
+/** A full disk is said to clients, everything else is for the log. */
 function readable(error: unknown): unknown {
-  const code = (error as { errcode?: number } | null)?.errcode ?? 0
-  if ((code & 0xff) !== 13) return error
+  if (!isSqliteError(error, 'full')) return error
   return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
-}
-
-/** SQLITE_CANTOPEN and SQLITE_READONLY, as the missing file of shared memory shows itself. */
-function isCannotOpen(error: unknown): boolean {
-  const code = (error as { errcode?: number }).errcode ?? 0
-  return [8, 14].includes(code & 0xff)
-}
-
-/** SQLITE_BUSY and its extended codes. */
-function isBusy(error: unknown): boolean {
-  const code = (error as { errcode?: number }).errcode
-  return code !== undefined && (code & 0xff) === 5
 }

@@ -7,6 +7,7 @@ import type {
   ListPartsRequest,
   ListPartsResult,
   StoredUpload,
+  UploadPartRequest,
   UploadReference,
 } from '../storage.ts'
 import type { IndexDatabase } from './index-database.ts'
@@ -53,6 +54,49 @@ export function findUpload(index: IndexDatabase, { bucket, key, uploadId }: Uplo
   if (row === undefined)
     throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: uploadId } })
   return row
+}
+
+export function deleteUpload(index: IndexDatabase, { bucket, key, uploadId }: UploadReference): void {
+  index.run('DELETE FROM upload WHERE bucket = ? AND key = ? AND id = ?', bucket, Buffer.from(key), uploadId)
+}
+
+/** Stands for no bytes, in the place of a blob's id. */
+export const NO_BLOB = 0
+
+type PartName = Pick<UploadPartRequest, 'uploadId' | 'partNumber'>
+
+export function findPart(index: IndexDatabase, { uploadId, partNumber }: PartName) {
+  return index.get<{ blob: number; size: number; etag: string }>(
+    'SELECT blob, size, etag FROM part WHERE upload = ? AND number = ?',
+    uploadId,
+    partNumber,
+  )
+}
+
+export function insertPart(
+  index: IndexDatabase,
+  { uploadId, partNumber, size }: PartName & Pick<UploadPartRequest, 'size'>,
+  { blob, etag, modified }: { blob: number; etag: string; modified: number },
+): void {
+  index.run(
+    'INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?)',
+    uploadId,
+    partNumber,
+    blob,
+    size,
+    etag,
+    modified,
+  )
+}
+
+export function blobsOfParts(index: IndexDatabase, uploadId: string): readonly number[] {
+  return index
+    .all<{ blob: number }>('SELECT blob FROM part WHERE upload = ?', uploadId)
+    .map(({ blob }) => blob)
+}
+
+export function deleteParts(index: IndexDatabase, uploadId: string): void {
+  index.run('DELETE FROM part WHERE upload = ?', uploadId)
 }
 
 interface PartRow {

@@ -1,0 +1,83 @@
+import { SealgateError } from '../../errors.ts'
+import type { ObjectName, StoredObject, WriteCondition } from '../storage.ts'
+import type { IndexDatabase } from './index-database.ts'
+import type { Extent } from './read-extents.ts'
+
+/** An object as the index has it; headers, metadata and extents are JSON. */
+export interface ObjectRow {
+  readonly size: number
+  readonly etag: string
+  readonly modified: number
+  readonly class: string
+  readonly headers: string
+  readonly metadata: string
+  readonly extents: string
+}
+
+export function findObject(index: IndexDatabase, { bucket, key }: ObjectName): ObjectRow | undefined {
+  return index.get<ObjectRow>(
+    'SELECT size, etag, modified, class, headers, metadata, extents FROM object WHERE bucket = ? AND key = ?',
+    bucket,
+    Buffer.from(key),
+  )
+}
+
+export function insertObject(
+  index: IndexDatabase,
+  object: ObjectName & StoredObject & { readonly extents: readonly Extent[] },
+): void {
+  index.run(
+    'INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    object.bucket,
+    Buffer.from(object.key),
+    object.size,
+    object.etag,
+    object.lastModified,
+    object.storageClass,
+    JSON.stringify(object.headers),
+    JSON.stringify(object.metadata),
+    JSON.stringify(object.extents),
+  )
+}
+
+export function deleteObject(index: IndexDatabase, { bucket, key }: ObjectName): void {
+  index.run('DELETE FROM object WHERE bucket = ? AND key = ?', bucket, Buffer.from(key))
+}
+
+/** PreconditionFailed; NoSuchKey if what must match is not there. */
+export function checkCondition(
+  index: IndexDatabase,
+  name: ObjectName,
+  condition: WriteCondition | undefined,
+): void {
+  if (condition === undefined) return
+  const row = findObject(index, name)
+  if ('ifNoneMatch' in condition) {
+    if (row !== undefined) throw conditionFailed('If-None-Match')
+    return
+  }
+  if (row === undefined) throw noSuchKey(name.key)
+  if (row.etag !== condition.ifMatch) throw conditionFailed('If-Match')
+}
+
+function conditionFailed(name: string): SealgateError {
+  return new SealgateError('PreconditionFailed', undefined, {
+    details: { Condition: name },
+    reason: 'condition of the client',
+  })
+}
+
+export function noSuchKey(key: string): SealgateError {
+  return new SealgateError('NoSuchKey', undefined, { details: { Key: key } })
+}
+
+export function toStoredObject(row: ObjectRow): StoredObject {
+  return {
+    size: row.size,
+    etag: row.etag,
+    lastModified: row.modified,
+    storageClass: row.class,
+    headers: JSON.parse(row.headers) as Record<string, string>,
+    metadata: JSON.parse(row.metadata) as Record<string, string>,
+  }
+}

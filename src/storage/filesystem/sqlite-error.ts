@@ -1,0 +1,8 @@
+/** Primary result codes of SQLite (sqlite.org/rescode.html) that mean something here. */
+export const SQLITE = { busy: 5, readOnly: 8, full: 13, cannotOpen: 14 } as const
+
+/** True if SQLite threw this, with one of the given codes; the low byte of an extended result code is the primary one. */
+export function isSqliteError(error: unknown, ...codes: readonly (keyof typeof SQLITE)[]): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode
+  return typeof code === 'number' && codes.some((name) => SQLITE[name] === (code & 0xff))
+}
