@@ -119,13 +119,25 @@ async function liveUploads(gateway: Gateway, bucket: string): Promise<ReadonlySe
   }
 }
 
+/** A memory that is damaged or foreign is none: that only makes orphans wait for another day. */
 async function readMemory(gateway: Gateway): Promise<Memory> {
-  const bytes = await readSystemObject(gateway, MEMORY_KEY, MEMORY_BYTES)
   try {
-    const { ranAt, orphans } = JSON.parse(bytes?.toString() ?? '{}') as Partial<Memory>
-    if (typeof ranAt === 'number' && typeof orphans === 'object') return { ranAt, orphans }
-  } catch {
-    // A damaged memory only makes orphans wait for another day.
+    const bytes = await readSystemObject(gateway, MEMORY_KEY, MEMORY_BYTES)
+    const memory: unknown = JSON.parse(bytes?.toString() ?? 'null')
+    if (isMemory(memory)) return memory
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !isError(error, 'ObjectIntegrityError')) throw error
   }
   return { ranAt: 0, orphans: {} }
+}
+
+function isMemory(value: unknown): value is Memory {
+  if (typeof value !== 'object' || value === null) return false
+  const { ranAt, orphans } = value as Partial<Record<keyof Memory, unknown>>
+  return (
+    typeof ranAt === 'number' &&
+    typeof orphans === 'object' &&
+    orphans !== null &&
+    Object.values(orphans).every((since) => typeof since === 'number')
+  )
 }

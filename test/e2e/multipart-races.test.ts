@@ -15,9 +15,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { abortMultipartUpload } from '../../src/gateway/abort-multipart-upload.ts'
-import { collectGarbage } from '../../src/gateway/collect-garbage.ts'
+import { collectGarbage, lastCollected } from '../../src/gateway/collect-garbage.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
-import { systemObjects } from '../../src/gateway/system-bucket.ts'
+import { putSystemObject, systemObjects } from '../../src/gateway/system-bucket.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
@@ -236,6 +236,26 @@ describe('collectGarbage', () => {
     clock += DAY_MS / 2
     assert.ok((await collectGarbage(gateway.gateway)).collected >= 1)
     assert.deepEqual(await state('/short-lived/'), [])
+  })
+
+  it('takes a memory that is damaged, foreign or too large for none', async () => {
+    const id = await bucket.begin('forgotten')
+    const part = await bucket.send('forgotten', id, 1, randomBytes(10))
+    for (const memory of [
+      '',
+      '{',
+      'null',
+      '{"ranAt":1,"orphans":null}',
+      '{"ranAt":1,"orphans":{"v1/x":"y"}}',
+    ]) {
+      await putSystemObject(gateway.gateway, 'v1/gc', Buffer.from(memory))
+      assert.equal(await lastCollected(gateway.gateway), 0)
+      await collectGarbage(gateway.gateway)
+      assert.ok((await lastCollected(gateway.gateway)) > 0)
+    }
+    await putSystemObject(gateway.gateway, 'v1/gc', Buffer.alloc(17 * MIB, ' '))
+    assert.equal((await collectGarbage(gateway.gateway)).waiting, 0)
+    await bucket.complete('forgotten', id, [part])
   })
 
   it('removes nothing when a list of the store fails', async () => {
