@@ -79,7 +79,8 @@ async function handle(
       region: options.region,
     })
     await writeAnswer({ request, response, requestId, region: options.region }, answer)
-  } catch (error) {
+  } catch (thrown) {
+    const error = gone.signal.aborted && isAbort(thrown) ? clientGone(thrown) : thrown
     outcome.error = isError(error) ? error.kind : 'InternalError'
     outcome.reason = isError(error) ? error.reason : undefined
     outcome.cause = isError(error) ? error.cause : error
@@ -172,11 +173,7 @@ async function* readBody(
       isWaiting = true
       const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
         expire = () => reject(new SealgateError('RequestTimeout'))
-        chunks
-          .next()
-          .then(resolve, (cause: unknown) =>
-            reject(new SealgateError('IncompleteBody', undefined, { cause, reason: 'the client went away' })),
-          )
+        chunks.next().then(resolve, (cause: unknown) => reject(clientGone(cause)))
       })
       isWaiting = false
       if (next.done === true) return
@@ -187,4 +184,13 @@ async function* readBody(
     // Lets the request go, whose rest is then read away; behind a read that waits in vain, this would wait with it.
     if (!isWaiting) await chunks.return?.()
   }
+}
+
+/** Whoever was at work for a client that went away has stopped as it was told: no fault of anything here. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
+function clientGone(cause: unknown): SealgateError {
+  return new SealgateError('IncompleteBody', undefined, { cause, reason: 'the client went away' })
 }

@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { signed } from '../lib/raw-http.ts'
 
+const faults = new FaultyStorage()
 let gateway: TestGateway
 before(async () => {
-  gateway = await startGateway()
+  gateway = await startGateway({ wrap: faults.wrap })
   await gateway.client().send(new CreateBucketCommand({ Bucket: 'bucket' }))
 })
 after(() => gateway.close())
@@ -33,6 +35,19 @@ it('a client that goes away in the middle of its upload is 499, as no answer was
   socket.write(signed(gateway, { ...request, headers: { 'content-length': '100' } }))
   socket.end('the beginning')
   const { status, error } = await outcomeOf('PutObject')
+  assert.deepEqual([status, error], [499, 'IncompleteBody'])
+})
+
+it('what stops because its client went away is no fault either', async () => {
+  const { port } = new URL(gateway.endpoint)
+  const socket = connect(Number(port), '127.0.0.1')
+  faults.once('listObjects', async () => {
+    socket.destroy()
+    await sleep(200)
+    throw new DOMException('This operation was aborted', 'AbortError')
+  })
+  socket.write(signed(gateway, { target: '/bucket?list-type=2' }))
+  const { status, error } = await outcomeOf('ListObjectsV2')
   assert.deepEqual([status, error], [499, 'IncompleteBody'])
 })
 
