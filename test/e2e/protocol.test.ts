@@ -107,7 +107,7 @@ describe('requests as bytes', () => {
     const bytes = signed(gateway, { target: '/wire/k' }).toString('latin1')
     const date = /x-amz-date: [^\r]*\r\n/.exec(bytes)?.[0] ?? ''
     const answer = await exchange(gateway, bytes.replace(date, date + date))
-    assert.ok(answer.status === 400 || answer.status === 403, String(answer.status))
+    assert.deepEqual([answer.status, answer.code], [400, 'InvalidRequest'])
     assert.equal((await exchange(gateway, bytes.replace('host: ', 'host: other\r\nhost: '))).status, 400)
   })
 
@@ -120,7 +120,10 @@ describe('requests as bytes', () => {
       ['DELETE', '/wire?policy', 'DeleteBucketPolicy'],
     ] as const) {
       const body = await answers({ method, target }, 501, 'NotImplemented')
-      assert.match(body, /is not implemented\./, name)
+      assert.match(
+        body,
+        new RegExp(`<Message>${name} is not implemented.</Message><Operation>${name}</Operation>`),
+      )
     }
     await answers({ method: 'PATCH', target: '/wire/k' }, 405, 'MethodNotAllowed')
     assert.equal((await send(gateway, { target: '/wire/k?x-id=GetObject&metadata=true' })).body, 'value')
@@ -187,11 +190,7 @@ describe('XML bodies', () => {
     const large = `<Delete>${'<Object><Key>k</Key></Object>'.repeat(1001)}</Delete>`
     await answers(deletion(large), 400, 'MalformedXML')
     const huge = `<Delete>${' '.repeat(3 * 1024 * 1024)}</Delete>`
-    const answer = await send(gateway, deletion(huge))
-    assert.ok(
-      ['MaxMessageLengthExceeded', 'EntityTooLarge', 'MalformedXML'].includes(answer.code ?? ''),
-      answer.code,
-    )
+    await answers(deletion(huge), 400, 'MaxMessageLengthExceeded')
   })
 
   it('are taken with and without namespace, prefix and declaration, in any order', async () => {
