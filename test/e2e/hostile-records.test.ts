@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { systemObjects } from '../../src/gateway/system-bucket.ts'
 import { uploadPrefix } from '../../src/gateway/upload-state.ts'
+import { collect, oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 const SYSTEM = 'sealgate-system'
@@ -50,9 +51,7 @@ const complete = ({ Key, UploadId, parts }: StartedUpload) =>
 
 async function load(key: string): Promise<Buffer> {
   const { body } = await gateway.storage.getObject({ bucket: SYSTEM, key })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return collect(body)
 }
 
 async function save(key: string, bytes: Buffer): Promise<void> {
@@ -63,9 +62,7 @@ async function save(key: string, bytes: Buffer): Promise<void> {
     metadata: {},
     storageClass: 'STANDARD',
     size: bytes.length,
-    body: (async function* () {
-      yield bytes
-    })(),
+    body: oneChunk(bytes),
   })
 }
 

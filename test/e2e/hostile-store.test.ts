@@ -13,6 +13,7 @@ import {
 import { getObject } from '../../src/gateway/get-object.ts'
 import type { GetObjectResult, Storage, StoredObject } from '../../src/storage/storage.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
+import { collect, oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 /** What the store does to its answers, and how often it was asked. */
@@ -31,14 +32,10 @@ function hostile(storage: Storage): Storage {
     async getObject(request) {
       const answer = await storage.getObject(request)
       if (malice === honest) return answer
-      const chunks: Uint8Array[] = []
-      for await (const chunk of answer.body) chunks.push(chunk)
-      const bytes = malice.bytes(Buffer.concat(chunks))
+      const bytes = malice.bytes(await collect(answer.body))
       const body: GetObjectResult['body'] = {
         destroy: () => undefined,
-        async *[Symbol.asyncIterator]() {
-          yield bytes
-        },
+        [Symbol.asyncIterator]: () => oneChunk(bytes),
       }
       return { ...answer, object: malice.object(answer.object), body }
     },
@@ -81,9 +78,7 @@ async function under<T>(evil: Partial<Malice>, run: () => Promise<T>): Promise<T
 /** Below HTTP, where thousands of reads cost little. Resolves only if the whole body was released. */
 async function readDirectly(key: string, bucket = Bucket): Promise<Buffer> {
   const { body } = await getObject(gateway.gateway, { bucket, key, conditions: {}, checksums: false })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return collect(body)
 }
 
 function flipped(bytes: Buffer, bit: number): Buffer {
@@ -97,9 +92,7 @@ const integrityError = { name: 'SealgateError', kind: 'ObjectIntegrityError' }
 /** All that the store has of an object. */
 async function stored(key: string, bucket = Bucket): Promise<{ object: StoredObject; bytes: Buffer }> {
   const { object, body } = await gateway.storage.getObject({ bucket, key })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return { object, bytes: Buffer.concat(chunks) }
+  return { object, bytes: await collect(body) }
 }
 
 describe('a hostile store', () => {
@@ -215,13 +208,12 @@ describe('a hostile store', () => {
     await foreign.send(new CreateBucketCommand({ Bucket }))
     await foreign.send(new PutObjectCommand({ Bucket, Key: 'swap', Body }))
     const answer = await stranger.storage.getObject({ bucket: Bucket, key: 'swap' })
-    const foreignBytes: Uint8Array[] = []
-    for await (const chunk of answer.body) foreignBytes.push(chunk)
+    const foreignBytes = await collect(answer.body)
     await stranger.close()
     const swaps = {
       'another key': await stored('swap-2'),
       'another bucket': await stored('swap', 'other'),
-      'another deployment': { object: answer.object, bytes: Buffer.concat(foreignBytes) },
+      'another deployment': { object: answer.object, bytes: foreignBytes },
       "an older version's body": { object: newer.object, bytes: older.bytes },
       "an older version's envelope": { object: older.object, bytes: newer.bytes },
       "an older version's footer": {

@@ -19,6 +19,7 @@ import { collectGarbage, lastCollected } from '../../src/gateway/collect-garbage
 import { createGateway } from '../../src/gateway/gateway.ts'
 import { putSystemObject, systemObjects } from '../../src/gateway/system-bucket.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
+import { oneChunk } from '../lib/bytes.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
@@ -154,11 +155,14 @@ describe('multipart uploads under races and faults', () => {
 
   it('CompleteMultipartUpload_mistake is told as such where a foreign object lies under the key', async () => {
     const Key = 'foreign'
-    const body = (async function* () {
-      yield Buffer.from('plain')
-    })()
     const attributes = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
-    await gateway.storage.putObject({ bucket: Bucket, key: Key, ...attributes, size: 5, body })
+    await gateway.storage.putObject({
+      bucket: Bucket,
+      key: Key,
+      ...attributes,
+      size: 5,
+      body: oneChunk('plain'),
+    })
     const id = await bucket.begin(Key)
     const part = await bucket.send(Key, id, 1, randomBytes(10))
     await fails(bucket.complete(Key, id, [{ ...part, PartNumber: 2 }]), 'InvalidPart', 400)

@@ -10,6 +10,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { fails, TestBucket } from '../lib/bucket.ts'
+import { oneChunk } from '../lib/bytes.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
@@ -141,11 +142,14 @@ describe('sources of copies', () => {
   })
 
   it('that were not sealed here are refused, and so are ranges behind the end', async () => {
-    const body = (async function* () {
-      yield Buffer.from('plain')
-    })()
     const attributes = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
-    await gateway.storage.putObject({ bucket: Bucket, key: 'foreign', ...attributes, size: 5, body })
+    await gateway.storage.putObject({
+      bucket: Bucket,
+      key: 'foreign',
+      ...attributes,
+      size: 5,
+      body: oneChunk('plain'),
+    })
     const CopySource = `${Bucket}/foreign`
     await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'f', CopySource })), 'ObjectNotEncrypted', 409)
     await fails(bucket.read('foreign'), 'ObjectNotEncrypted', 409)

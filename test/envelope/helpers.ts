@@ -16,6 +16,9 @@ import {
   storedSize,
 } from '../../src/envelope/index.ts'
 import { isError } from '../../src/errors.ts'
+import { collect } from '../lib/bytes.ts'
+
+export { collect }
 
 export const BINDING: Binding = { realm: 'realm-1', bucket: 'photos', key: 'a/b c/日本.txt' }
 export const NO_CHECKSUMS: FooterChecksums = { type: null, values: [] }
@@ -39,12 +42,6 @@ export async function* bodyOf(
     yield chunk
     chunk.fill(0xee)
   }
-}
-
-export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of source) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 export function sealedObject(objectKey: ObjectKey, data: Buffer, sizes?: readonly number[]): Promise<Buffer> {

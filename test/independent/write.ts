@@ -4,6 +4,7 @@ import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CopyObjectCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import { TestBucket } from '../lib/bucket.ts'
+import { collect } from '../lib/bytes.ts'
 import { startGateway } from '../lib/gateway.ts'
 
 const MIB = 1024 * 1024
@@ -76,10 +77,8 @@ for (const source of ['single/300000', 'small-last']) {
 const manifest: { name: string; bucket: string; key: string }[] = []
 for (const [key, bytes] of plain) {
   const { object, body } = await gateway.storage.getObject({ bucket: bucket.name, key })
-  const stored: Uint8Array[] = []
-  for await (const chunk of body) stored.push(chunk)
   const name = `object-${manifest.length}`
-  await writeFile(join(directory, `${name}.stored`), Buffer.concat(stored))
+  await writeFile(join(directory, `${name}.stored`), await collect(body))
   await writeFile(join(directory, `${name}.plain`), bytes)
   const attributes = { headers: object.headers, metadata: object.metadata }
   await writeFile(join(directory, `${name}.json`), JSON.stringify(attributes))

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../src/errors.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { oneChunk } from '../lib/bytes.ts'
 
 const directories: string[] = []
 after(() => {
@@ -93,10 +94,6 @@ async function waitForSweep(directory: string): Promise<void> {
   }
 }
 
-async function* chunk(bytes: Buffer): AsyncGenerator<Uint8Array> {
-  yield bytes
-}
-
 describe('an fs store shared by processes', () => {
   it('holds what each of them wrote, and nothing else', async () => {
     const { directory, storage } = await fresh()
@@ -157,7 +154,7 @@ describe('an fs store shared by processes', () => {
         [...stores, ...stores].map((store, writer) =>
           store.putObject({
             ...object,
-            body: chunk(Buffer.alloc(20_000, writer)),
+            body: oneChunk(Buffer.alloc(20_000, writer)),
             condition: { ifNoneMatch: '*' },
           }),
         ),
@@ -209,7 +206,7 @@ describe('an fs store shared by processes', () => {
       storageClass: 'STANDARD',
       size: 50_000,
     }
-    await storage.putObject({ ...object, body: chunk(Buffer.alloc(50_000, 1)) })
+    await storage.putObject({ ...object, body: oneChunk(Buffer.alloc(50_000, 1)) })
     const [file = ''] = readdirSync(join(directory, 'blobs'), { recursive: true, encoding: 'utf8' }).filter(
       (path) => statSync(join(directory, 'blobs', path)).isFile(),
     )
@@ -229,7 +226,7 @@ describe('an fs store shared by processes', () => {
     const object = { bucket: 'b', headers: {}, metadata: {}, storageClass: 'STANDARD', size: 10 }
     for (let n = 0; n < 1200; n += 100) {
       const puts = Array.from({ length: 100 }, (_, i) =>
-        storage.putObject({ ...object, key: `${(n + i) % 50}`, body: chunk(Buffer.alloc(10)) }),
+        storage.putObject({ ...object, key: `${(n + i) % 50}`, body: oneChunk(Buffer.alloc(10)) }),
       )
       await Promise.all(puts)
     }

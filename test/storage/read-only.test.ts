@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { isError } from '../../src/errors.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { collect, oneChunk } from '../lib/bytes.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'sealgate-read-only-'))
 const directory = join(root, 'store')
@@ -23,18 +24,12 @@ before(async () => {
 after(() => rmSync(root, { recursive: true }))
 
 async function put(key: string, size: number): Promise<void> {
-  await writer.putObject({ ...OBJECT, key, size, body: one(Buffer.alloc(size, 7)) })
-}
-
-async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes
+  await writer.putObject({ ...OBJECT, key, size, body: oneChunk(Buffer.alloc(size, 7)) })
 }
 
 async function read(storage: Storage, key: string): Promise<Buffer> {
   const { body } = await storage.getObject({ bucket: 'b', key })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return collect(body)
 }
 
 /** Name, size and content of everything there; SQLite's shared memory counts its readers. */
@@ -61,7 +56,10 @@ describe('a store opened for reading only', () => {
     await assert.rejects(reader.createBucket('c'), no)
     await assert.rejects(reader.deleteObject({ bucket: 'b', key: 'inline' }), no)
     for (const size of [1, 100_000])
-      await assert.rejects(reader.putObject({ ...OBJECT, key: 'x', size, body: one(Buffer.alloc(size)) }), no)
+      await assert.rejects(
+        reader.putObject({ ...OBJECT, key: 'x', size, body: oneChunk(Buffer.alloc(size)) }),
+        no,
+      )
     assert.deepEqual(stateOf(directory), was)
     await put('later', 5)
     assert.equal((await read(reader, 'later')).length, 5)
