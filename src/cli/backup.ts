@@ -58,7 +58,8 @@ async function copy(store: string, target: string): Promise<BackupResult> {
 }
 
 function whatIsNot(config: Config): string {
-  return config.kms.provider === 'local'
-    ? `The keyring is not part of it: keep a copy of ${keyringPath(config)} in another place.`
+  const keyring = keyringPath(config)
+  return config.kms.provider === 'local' || existsSync(keyring)
+    ? `The keyring is not part of it: keep a copy of ${keyring} in another place.`
     : 'The keys are not part of it: they are in the key service.'
 }
