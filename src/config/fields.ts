@@ -73,7 +73,7 @@ export const FIELDS = {
     env: 'SEALGATE_ACCESS_KEY_ID',
     default: null,
     pattern: /^[A-Za-z0-9_.-]{3,128}$/,
-    form: 'a text of that form',
+    form: 'a text of the form that follows',
     hint: 'access key id of the clients, 3 to 128 letters, digits, "_", "." or "-"',
   },
   secretAccessKey: {
@@ -82,7 +82,7 @@ export const FIELDS = {
     default: null,
     pattern: /^[!-~]{16,256}$/,
     secret: true,
-    form: 'a text of that form',
+    form: 'a text of the form that follows',
     hint: 'secret access key of the clients, at least 16 printable characters',
   },
   store: {

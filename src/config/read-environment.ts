@@ -1,13 +1,13 @@
 import { parseDocument } from 'yaml'
 import { FIELDS, type FieldName } from './fields.ts'
-import { BUCKETS_VARIABLE, type Settings } from './settings.ts'
+import { BUCKETS_VARIABLE, type Settings, VARIABLE_PREFIX } from './settings.ts'
 
 /** Read by the command line itself. */
 const CONFIG_VARIABLE = 'SEALGATE_CONFIG'
 
-/** Kubernetes and container links put these beside every Service named sealgate; nobody wrote them. */
+/** Kubernetes and container links put these beside every Service named sealgate; nobody wrote them. PORT is one if it is an address. */
 const LINK =
-  /^SEALGATE_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?|NAME)$/
+  /^SEALGATE_(SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|PORT=[a-z]+:\/\/|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?=|NAME=)/
 
 /** Reads the SEALGATE_ variables into `settings`, over what a file said. */
 export function readEnvironment(
@@ -18,11 +18,11 @@ export function readEnvironment(
     Object.entries(FIELDS).map(([name, field]) => [field.env, name as FieldName]),
   )
   for (const [variable, text] of Object.entries(environment)) {
-    if (!variable.startsWith('SEALGATE_') || variable === CONFIG_VARIABLE || text === undefined) continue
+    if (!variable.startsWith(VARIABLE_PREFIX) || variable === CONFIG_VARIABLE || text === undefined) continue
     const name = byVariable.get(variable)
     if (variable === BUCKETS_VARIABLE) settings.setRules(parseRules(text), 'environment')
     else if (name !== undefined) settings.set(name, parse(name, text), 'environment')
-    else if (!LINK.test(variable))
+    else if (!LINK.test(`${variable}=${text}`))
       settings.unknown('variable', variable, [...byVariable.keys(), BUCKETS_VARIABLE], 'environment')
   }
 }

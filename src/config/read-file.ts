@@ -33,8 +33,9 @@ interface Reading {
 function readMap(map: unknown, prefix: string, reading: Reading): void {
   const { at, settings } = reading
   if (!isMap(map)) {
+    const fields = Object.keys(FIELDS).filter((name) => name.startsWith(prefix))
     settings.mistakes.push(
-      `${at(map)}: ${prefix === '' ? 'the file' : prefix.slice(0, -1)} must be a mapping of fields (name: value)`,
+      `${at(map)}: ${prefix === '' ? 'the file' : prefix.slice(0, -1)}: must be a mapping of fields, such as ${fields[0]}`,
     )
     return
   }

@@ -8,6 +8,9 @@ export type Origin = string
 
 /** The bucket rules, as YAML or JSON: the one field that is no single value. */
 export const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
+export const VARIABLE_PREFIX = 'SEALGATE_'
+
+const RULE = '{match: name or pattern, cmk: id, retired: [ids]}'
 
 export interface BucketRule {
   /** Bucket name; `*` stands for any characters. */
@@ -43,13 +46,16 @@ export class Settings {
       this.rules = rules.map(({ match, cmk, retired }) => ({ match, cmk, retired: retired ?? [] }))
       return
     }
-    this.mistakes.push(
-      `${label('buckets', BUCKETS_VARIABLE, origin)}: must be a list of {match: name or pattern, cmk: id, retired: [ids]}`,
-    )
+    const where = label('buckets', BUCKETS_VARIABLE, origin)
+    if (!Array.isArray(rules)) return void this.mistakes.push(`${where}: must be a list of ${RULE}`)
+    for (const [index, rule] of rules.entries())
+      if (!isRule(rule))
+        this.mistakes.push(`${where}: rule ${index + 1} must be ${RULE} (got ${JSON.stringify(rule)})`)
   }
 
   unknown(what: 'field' | 'variable', name: string, known: readonly string[], origin: Origin): void {
-    this.mistakes.push(`${origin}: ${name}: no such ${what}${suggestion(name, known)}`)
+    const prefix = what === 'variable' ? VARIABLE_PREFIX : ''
+    this.mistakes.push(`${origin}: ${name}: no such ${what}${suggestion(name, known, prefix)}`)
   }
 }
 

@@ -1,9 +1,14 @@
-/** `; did you mean NAME?` if one of the known names is near, else nothing. */
-export function suggestion(name: string, known: readonly string[]): string {
+/** `; did you mean NAME?` if one of the known names is near, else where all of them are. A prefix that all names have makes none near. */
+export function suggestion(name: string, known: readonly string[], prefix = ''): string {
   const [near] = known
-    .map((other) => ({ other, distance: editDistance(name, other) }))
+    .map((other) => ({
+      other,
+      distance: editDistance(name.slice(prefix.length), other.slice(prefix.length)),
+    }))
     .sort((a, b) => a.distance - b.distance)
-  return near === undefined || near.distance > 3 ? '' : `; did you mean ${near.other}?`
+  const allowed = Math.min(3, Math.floor((name.length - prefix.length) / 2))
+  if (near === undefined || near.distance > allowed) return '; docs/operations.md lists all'
+  return `; did you mean ${near.other}?`
 }
 
 /** Levenshtein's distance, case left aside. */

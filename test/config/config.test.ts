@@ -58,6 +58,18 @@ it('every mistake is reported at once, with file, line, field and hint', () => {
   assert.match(text, /SEALGATE_LISTENS: no such variable; did you mean SEALGATE_LISTEN\?/)
 })
 
+it('a name that is near no other gets no guess, and a level says what belongs into it', () => {
+  for (const name of ['SEALGATE_FOO', 'SEALGATE_HOST', 'SEALGATE_'])
+    assert.match(
+      mistakes(undefined, { [name]: '1' }).join(),
+      /no such variable; docs\/operations\.md lists all$/,
+    )
+  assert.match(
+    mistakes('kms: local\n').join(),
+    /:1: kms: must be a mapping of fields, such as kms\.provider$/,
+  )
+})
+
 it('a mistaken secret is never shown', () => {
   const found = mistakes(undefined, {
     SEALGATE_ACCESS_KEY_ID: 'AKID',
@@ -115,6 +127,8 @@ it('variables that Kubernetes makes for a Service named sealgate are no mistake'
   }
   assert.deepEqual(loadConfig(undefined, links), loadConfig(undefined, {}))
   assert.match(mistakes(undefined, { SEALGATE_PORTS: '1' }).join(), /no such variable/)
+  // Not an address: somebody meant it.
+  assert.match(mistakes(undefined, { SEALGATE_PORT: '9000' }).join(), /SEALGATE_PORT: no such variable/)
 })
 
 it('every field has a variable of its own', () => {
@@ -135,6 +149,11 @@ it('bucket rules come from the file, or from one variable that wins over it', ()
   )
   assert.match(
     mistakes('buckets:\n  - {match: "a", key: "b"}\n').join(),
-    /sealgate\.yaml:2: buckets: must be/,
+    /sealgate\.yaml:2: buckets: rule 1 must be \{match: .*\} \(got \{"match":"a","key":"b"\}\)/,
+  )
+  const several = mistakes('buckets:\n  - {match: "a", cmk: "local:1"}\n  - {mach: "b"}\n  - 7\n')
+  assert.deepEqual(
+    several.map((mistake) => /rule \d/.exec(mistake)?.[0]),
+    ['rule 2', 'rule 3'],
   )
 })
