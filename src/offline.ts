@@ -74,11 +74,19 @@ export async function openOfflineKeys(config: Config, realm?: string): Promise<O
   const kms = await openOfflineKms(config)
   const known = realm ?? kms.realm
   if (known !== null) return withPolicy(config, kms, known, null)
-  const storage = await openOfflineStore(config, {})
+  return withPolicy(config, kms, await realmInStore(config, kms), null)
+}
+
+async function realmInStore(config: Config, kms: OpenedKms): Promise<string> {
   try {
-    return await withPolicy(config, kms, await realmOf(config, kms, storage), null)
-  } finally {
-    await storage.close()
+    const storage = await openOfflineStore(config, {})
+    return await realmOf(config, kms, storage).finally(() => storage.close())
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error
+    throw new StartupError(
+      `${error.message} The deployment's realm would be there; --realm ID names it as well.`,
+      { cause: error },
+    )
   }
 }
 
