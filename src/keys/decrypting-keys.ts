@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../base/single-flight.ts'
 import { SealgateError } from '../errors.ts'
 import { dekContext } from './dek-context.ts'
-import { GRACE_STEP_MS, isInGrace } from './grace.ts'
+import { orGrace, type SpareKey } from './grace.ts'
 import type { BucketCmks, KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import { openRetired } from './key-ring-open.ts'
@@ -35,11 +35,10 @@ export interface DecryptingKeysOptions {
   readonly now: () => number
 }
 
-interface Opened {
+interface Opened extends SpareKey {
   readonly key: Buffer
-  readonly bornMs: number
-  /** Used without asking until then. */
-  freshUntilMs: number
+  /** From then on the KMS is asked again. */
+  readonly staleAtMs: number
 }
 
 /**
@@ -69,14 +68,20 @@ export class DecryptingKeys {
     const id = this.#idOf(bucket, dek)
     const now = this.#o.now()
     const known = this.#opened.get(id)
-    if (known !== undefined && now < known.freshUntilMs) return copyOfKey(known.key)
+    if (known !== undefined && now < Math.max(known.staleAtMs, known.graceUntilMs))
+      return copyOfKey(known.key)
     if (now < (this.#refused.get(id) ?? 0)) throw integrity('its data key cannot be opened')
+    const loading = this.#opening.run(id, () => this.#load(bucket, id, dek, cmks, known !== undefined))
+    const spare = known !== undefined && now < known.staleAtMs + this.#o.graceMs ? known : undefined
     try {
-      return copyOfKey(
-        await this.#opening.run(id, () => this.#load(bucket, id, dek, cmks, known !== undefined)),
-      )
+      const key = await (spare === undefined ? loading : orGrace(loading, spare, this.#o.now))
+      // Looked up again: while the KMS was asked it may have been dropped and zeroed.
+      const usable = key ?? this.#opened.get(id)?.key
+      if (usable === undefined)
+        throw new SealgateError('SlowDown', undefined, { headers: { 'retry-after': '1' } })
+      return copyOfKey(usable)
     } catch (error) {
-      return this.#inGrace(id, error)
+      throw inS3Terms(error)
     }
   }
 
@@ -114,21 +119,10 @@ export class DecryptingKeys {
     return openRetired({ bucket, ...dek }, { kms, ring, cmks, permit })
   }
 
-  /** The entry is looked up again: while the KMS was asked it may have been dropped and zeroed. */
-  #inGrace(id: string, error: unknown): Buffer {
-    const { cache, graceMs, now } = this.#o
-    const known = this.#opened.get(id)
-    if (known === undefined || !isInGrace(error, known.bornMs + cache.maxAgeMs, graceMs, now()))
-      throw inS3Terms(error)
-    known.freshUntilMs = now() + GRACE_STEP_MS
-    return copyOfKey(known.key)
-  }
-
   #keep(id: string, key: Uint8Array): void {
     if (this.#closed) return
-    const bornMs = this.#o.now()
-    const freshUntilMs = bornMs + this.#o.cache.maxAgeMs
-    this.#opened.set(id, { key: Buffer.from(key), bornMs, freshUntilMs })
+    const staleAtMs = this.#o.now() + this.#o.cache.maxAgeMs
+    this.#opened.set(id, { key: Buffer.from(key), staleAtMs, graceUntilMs: 0 })
     this.#refused.delete(id)
   }
 

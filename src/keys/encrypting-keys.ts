@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../base/single-flight.ts'
 import type { WrappedDataKey } from './decrypting-keys.ts'
 import { dekContext } from './dek-context.ts'
-import { GRACE_STEP_MS, isInGrace } from './grace.ts'
+import { orGrace, type SpareKey } from './grace.ts'
 import type { KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
@@ -44,7 +44,7 @@ export interface EncryptingKeysOptions {
   readonly now: () => number
 }
 
-interface Epoch extends WrappedDataKey {
+interface Epoch extends WrappedDataKey, SpareKey {
   readonly plaintext: Buffer
   /** When it was made; then, when it became the bucket's own, so that being made ahead does not shorten it. */
   bornMs: number
@@ -53,8 +53,6 @@ interface Epoch extends WrappedDataKey {
   next: Epoch | undefined
   /** By an order to rotate, and when. */
   endedAtMs: number | undefined
-  /** The KMS did not answer: until then it is not asked again. */
-  graceUntilMs: number
   prefetchFromMs: number
 }
 
@@ -134,15 +132,21 @@ export class EncryptingKeys {
 
   /** Makes the next epoch; while the KMS does not answer, the old one goes on for the time of grace. */
   async #renew(bucket: string): Promise<void> {
+    const making = this.#making.run(bucket, () => this.#make(bucket))
+    const spare = this.#spare(bucket)
     try {
-      await this.#making.run(bucket, () => this.#make(bucket))
+      await (spare === undefined ? making : orGrace(making, spare, this.#o.now))
     } catch (error) {
-      const old = this.#epochs.peek(bucket)
-      const endMs = old?.endedAtMs ?? (old?.bornMs ?? 0) + this.#o.epoch.maxAgeMs
-      if (old === undefined || !isInGrace(error, endMs, this.#o.graceMs, this.#o.now()))
-        throw inS3Terms(error)
-      old.graceUntilMs = this.#o.now() + GRACE_STEP_MS
+      throw inS3Terms(error)
     }
+  }
+
+  /** The epoch that has ended, if it may go on for the time of grace. */
+  #spare(bucket: string): Epoch | undefined {
+    const old = this.#epochs.peek(bucket)
+    if (old === undefined) return undefined
+    const endMs = old.endedAtMs ?? old.bornMs + this.#o.epoch.maxAgeMs
+    return this.#o.now() < endMs + this.#o.graceMs ? old : undefined
   }
 
   #prefetch(bucket: string, epoch: Epoch): void {
