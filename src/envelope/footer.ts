@@ -77,8 +77,8 @@ export function openFooter(
   if (tail.length < TRAILER_SIZE) return { need: MIN_STORED_SIZE }
   const trailer = tail.subarray(tail.length - TRAILER_SIZE)
   if (trailer.toString('latin1', SALT_SIZE + 4) !== FOOTER_MAGIC) throw integrityError('footer: magic')
-  const length = trailer.readUInt32BE(SALT_SIZE)
-  const need = length + TRAILER_SIZE
+  const need = sealedFooterSize(tail)
+  const length = need - TRAILER_SIZE
   // Before anything is fetched or allocated: no honest footer is larger than its parts allow.
   if (length < FIXED_FIELDS_SIZE + TAG_SIZE || need > maxSealedFooter(plainSize))
     throw integrityError('footer: length')
@@ -92,6 +92,11 @@ export function openFooter(
   const footer = decodeFooter(bytes)
   checkFooter(footer, plainSize, storedSize, need)
   return { footer }
+}
+
+/** Bytes of the sealed footer and its trailer, as the trailer at the end of `tail` says it: not authentic yet. */
+export function sealedFooterSize(tail: Buffer): number {
+  return TRAILER_SIZE + tail.readUInt32BE(tail.length - TRAILER_SIZE + SALT_SIZE)
 }
 
 /** Largest sealed footer with trailer (at most 800 256 bytes) of an object of `plainSize` bytes. */

@@ -5,7 +5,6 @@ export {
   MAX_SEALED_FOOTER,
   MIN_PART_SIZE,
   SALT_SIZE,
-  TRAILER_SIZE,
 } from './constants.ts'
 export {
   type Binding,
@@ -27,10 +26,9 @@ export {
 export { integrityError } from './integrity-error.ts'
 export { metadataHash } from './metadata-hash.ts'
 export { ObjectKey } from './object-key.ts'
-export { openRange, openSegments, storedRange, verifyPadding } from './open.ts'
+export { openRange, storedRange, verifyPadding } from './open.ts'
 export { openPartRecord, type PartRecord, sealPartRecord } from './part-record.ts'
 export { sealFooter, sealObject, sealPart } from './seal.ts'
-export { type SegmentRange, segmentRange } from './segment.ts'
 export { maxPartCount, maxPlainSize, plainSize, segmentCount, segmentsSize, storedSize } from './size.ts'
 export type { UploadRef } from './upload-ref.ts'
 export { openUploadState, readUploadStateEnvelope, sealUploadState } from './upload-state.ts'

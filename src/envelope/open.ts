@@ -1,37 +1,11 @@
 import type { ReleasableBytes } from '../base/stored-reader.ts'
 import { allZero } from './bytes.ts'
 import { SEGMENT_SIZE, TAG_SIZE } from './constants.ts'
-import type { PartLayout } from './footer.ts'
+import { type PartLayout, sealedFooterSize } from './footer.ts'
 import { integrityError } from './integrity-error.ts'
 import type { ObjectKey } from './object-key.ts'
-import { openSegment, plainSegmentSize, segmentNonce, segmentRange } from './segment.ts'
+import { openSegment, plainSegmentSize, type SegmentRange, segmentNonce, segmentRange } from './segment.ts'
 import { segmentCount } from './size.ts'
-
-/**
- * Opens stored segments of one part, each verified before any of it is yielded; reads no further than it needs,
- * then closes `body`. Throws ObjectIntegrityError for bytes that were altered, moved or cut.
- * @param o.partSize plaintext bytes of the whole part
- * @param o.body stored bytes from the start of segment `firstSegment` on
- * @param o.skip plaintext bytes to drop at the front, less than a segment
- * @param o.length plaintext bytes to yield; 0 reads nothing, except for the empty segment of an empty part
- */
-export async function* openSegments(o: {
-  readonly objectKey: ObjectKey
-  readonly partNumber: number
-  readonly salt: Buffer
-  readonly partSize: number
-  readonly firstSegment: number
-  readonly body: ReleasableBytes
-  readonly skip: number
-  readonly length: number
-}): AsyncGenerator<Buffer> {
-  const source = new SegmentSource(o.body)
-  try {
-    yield* openFrom(source, o)
-  } finally {
-    await source.close()
-  }
-}
 
 /** The stored bytes that hold plaintext bytes `start` to `endInclusive` of an object, both ends inclusive. */
 export function storedRange(
@@ -50,8 +24,10 @@ export function storedRange(
 }
 
 /**
- * Opens a range of an object across its parts, from one body that starts at `storedRange(…).storedStart`. For a
- * whole empty object the range is (0, -1).
+ * Opens a range of an object across its parts, each segment verified before any of it is yielded; reads no further than it
+ * needs, then closes `body`. For a whole empty object the range is (0, -1). Throws ObjectIntegrityError for bytes that were
+ * altered, moved or cut.
+ * @param o.body stored bytes from `storedRange(…).storedStart` on
  */
 export async function* openRange(o: {
   readonly objectKey: ObjectKey
@@ -62,25 +38,28 @@ export async function* openRange(o: {
 }): AsyncGenerator<Buffer> {
   const source = new SegmentSource(o.body)
   try {
-    for (const { part, range } of slicesOf(o.parts, o.start, o.endInclusive)) {
-      const { partNumber, salt, plainSize: partSize } = part
-      yield* openFrom(source, { objectKey: o.objectKey, partNumber, salt, partSize, ...range })
-    }
+    for (const slice of slicesOf(o.parts, o.start, o.endInclusive))
+      yield* openSlice(o.objectKey, source, slice)
   } finally {
     await source.close()
   }
 }
 
-/** Throws ObjectIntegrityError unless all padding is zero: it is outside the tags. */
-export function verifyPadding(bytes: Uint8Array): void {
-  if (!allZero(bytes)) throw integrityError('padding: not zero')
+/**
+ * Throws ObjectIntegrityError unless all padding is zero: it is outside the tags.
+ * @param behind all stored bytes behind the data: padding, sealed footer, trailer
+ */
+export function verifyPadding(behind: Buffer): void {
+  const padding = behind.length - sealedFooterSize(behind)
+  if (padding < 0) throw integrityError('padding: no room for the footer')
+  if (!allZero(behind.subarray(0, padding))) throw integrityError('padding: not zero')
 }
 
 /**
  * The parts that overlap the range. Empty ones between them are among these, as their stored bytes lie in the way, and so is one at the
  * end for a range that reaches the end: whoever reads a whole object has read every segment.
  */
-function slicesOf(parts: readonly PartLayout[], start: number, endInclusive: number) {
+function slicesOf(parts: readonly PartLayout[], start: number, endInclusive: number): readonly PartSlice[] {
   const last = parts.at(-1)
   const size = last === undefined ? 0 : last.plainStart + last.plainSize
   const whole = segmentRange(size, start, endInclusive)
@@ -94,26 +73,32 @@ function slicesOf(parts: readonly PartLayout[], start: number, endInclusive: num
   })
 }
 
-type PartSlice = Omit<Parameters<typeof openSegments>[0], 'body'>
+/** Some plaintext of one part. */
+interface PartSlice {
+  readonly part: PartLayout
+  readonly range: SegmentRange
+}
 
-async function* openFrom(source: SegmentSource, o: PartSlice): AsyncGenerator<Buffer> {
-  const start = o.firstSegment * SEGMENT_SIZE + o.skip
-  if (o.skip < 0 || o.skip >= SEGMENT_SIZE || o.length < 0 || start + o.length > o.partSize)
-    throw new RangeError(`expected a range within ${o.partSize} bytes, got ${start}+${o.length}`)
-  const last = segmentCount(o.partSize) - 1
-  const key = o.objectKey.partKey(o.partNumber, o.salt)
-  let skip = o.skip
-  let left = o.length
+async function* openSlice(
+  objectKey: ObjectKey,
+  source: SegmentSource,
+  { part, range }: PartSlice,
+): AsyncGenerator<Buffer> {
+  const size = part.plainSize
+  const last = segmentCount(size) - 1
+  const key = objectKey.partKey(part.partNumber, part.salt)
+  let { skip, length: left } = range
   try {
-    for (let index = o.firstSegment; left > 0 || o.partSize === 0; index++) {
-      const sealed = await source.read(plainSegmentSize(o.partSize, index) + TAG_SIZE)
+    // An empty part has one segment all the same, and its tag counts.
+    for (let index = range.firstSegment; left > 0 || size === 0; index++) {
+      const sealed = await source.read(plainSegmentSize(size, index) + TAG_SIZE)
       const plain = openSegment(key, sealed, segmentNonce(index, index === last))
       if (plain === null) throw integrityError('segment: tag')
       const wanted = plain.subarray(skip, skip + left)
       skip = 0
       left -= wanted.length
       if (wanted.length > 0) yield wanted
-      if (o.partSize === 0) return
+      if (size === 0) return
     }
   } finally {
     key.fill(0)

@@ -6,7 +6,6 @@ import {
   openRange,
   type PartLayout,
   storedRange,
-  TRAILER_SIZE,
   verifyPadding,
 } from '../envelope/index.ts'
 import type { ObjectBody } from '../storage/storage.ts'
@@ -60,7 +59,7 @@ export async function* openWhole(
     yield* openAll(object, parts, reader.take(data))
     const tail = await collectTail(reader, object.stored.size - data)
     if (footer === null && checkFooter(gateway, object, tail) === null) throw integrityError('footer length')
-    checkPadding(tail)
+    verifyPadding(tail)
   } finally {
     body.destroy()
   }
@@ -74,7 +73,7 @@ export async function* openInMemory(
 ): AsyncGenerator<Buffer> {
   const parts = partsOf(object, footer)
   const data = dataSize(parts)
-  checkPadding(bytes.subarray(data))
+  verifyPadding(bytes.subarray(data))
   yield* openAll(object, parts, only(bytes.subarray(0, data)))
 }
 
@@ -100,13 +99,6 @@ async function collectTail(reader: StoredReader, size: number): Promise<Buffer> 
   const tail = Buffer.concat(chunks)
   if (tail.length !== size) throw integrityError('the stored object is cut short')
   return tail
-}
-
-/** What follows the data: zero padding, then the sealed footer, whose own tag is checked where it is opened. */
-function checkPadding(tail: Buffer): void {
-  const footer = TRAILER_SIZE + tail.readUInt32BE(tail.length - 8)
-  if (footer > tail.length) throw integrityError('footer length')
-  verifyPadding(tail.subarray(0, tail.length - footer))
 }
 
 async function* only(bytes: Buffer): AsyncGenerator<Buffer> {

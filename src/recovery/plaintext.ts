@@ -1,7 +1,7 @@
 import { StoredReader } from '../base/stored-reader.ts'
 import {
+  layoutParts,
   openRange,
-  openSegments,
   type PartLayout,
   segmentsSize,
   storedRange,
@@ -57,18 +57,6 @@ export async function* readSlice(
   }
 }
 
-/** The one part of an object that came by a single PUT: known without its footer. */
-export function singlePart(size: number): PartLayout {
-  return {
-    partNumber: 0,
-    plainStart: 0,
-    plainSize: size,
-    storedStart: 0,
-    storedSize: segmentsSize(size),
-    salt: Buffer.alloc(0),
-  }
-}
-
 /** The whole of a single object that comes as a stream: what `readWhole` checks before, this checks at the end. */
 export async function* readStream(
   object: OpenedObject,
@@ -80,10 +68,10 @@ export async function* readStream(
   const check = new ChecksumCheck(null)
   const reader = new StoredReader(body)
   try {
-    const { partNumber, salt } = singlePart(size)
     const data = reader.take(segmentsSize(size))
-    const whole = { partNumber, salt, partSize: size, firstSegment: 0, skip: 0, length: size }
-    const plain = openSegments({ ...whole, objectKey: object.objectKey, body: data })
+    const parts = layoutParts({ plainSize: size, parts: [] })
+    const { objectKey } = object
+    const plain = openRange({ objectKey, parts, start: 0, endInclusive: size - 1, body: data })
     for await (const chunk of located(name, 0, plain)) {
       check.update(chunk)
       yield chunk

@@ -5,7 +5,6 @@ import {
   type PartLayout,
   segmentsSize,
   storedSize,
-  TRAILER_SIZE,
   verifyPadding,
 } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
@@ -79,10 +78,9 @@ function checkPadding(
 ): void {
   const last = parts.at(-1)
   const dataEnd = last === undefined ? 0 : last.storedStart + last.storedSize
-  const footerSize = TRAILER_SIZE + tail.readUInt32BE(tail.length - 8)
   const start = dataEnd - (stored - tail.length)
   try {
-    verifyPadding(tail.subarray(Math.max(0, start), tail.length - footerSize))
+    verifyPadding(tail.subarray(start))
   } catch (error) {
     if (!isError(error, 'ObjectIntegrityError')) throw error
     throw new RecoveryError(

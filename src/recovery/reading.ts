@@ -1,6 +1,7 @@
+import { layoutParts } from '../envelope/index.ts'
 import type { ConfirmedChecksum } from './checksum-check.ts'
 import { type LogicalName, type OpenedObject, openSealed, type RecoveryKeys, sizeOf } from './open-sealed.ts'
-import { readSlice, readStream, readWhole, singlePart } from './plaintext.ts'
+import { readSlice, readStream, readWhole } from './plaintext.ts'
 import { readTail } from './read-tail.ts'
 import type { SealedBytes, SealedObject } from './sealed-object.ts'
 import { type RangeRequest, resolveRange, type Slice } from './slice.ts'
@@ -39,7 +40,9 @@ export async function beginReading(
     }
     const slice = resolveRange(sealed.name, range, objectSize)
     const parts =
-      object.envelope.kind === 'single' ? [singlePart(objectSize)] : (await readTail(object, sealed)).parts
+      object.envelope.kind === 'single'
+        ? layoutParts({ plainSize: objectSize, parts: [] })
+        : (await readTail(object, sealed)).parts
     const plain = withoutChecksums(readSlice(object, sealed, parts, slice))
     return { object, objectSize, size: slice.end - slice.start + 1, slice, plain }
   } catch (error) {

@@ -89,6 +89,24 @@ export async function openObject(
   return collect(openRange({ objectKey, parts, start, endInclusive, body }))
 }
 
+/** Opens a whole part that lies by itself, or some of it. */
+export function openPart(
+  o: {
+    readonly objectKey: ObjectKey
+    readonly partNumber: number
+    readonly salt: Buffer
+    readonly size: number
+    readonly body: AsyncIterable<Uint8Array>
+  },
+  start = 0,
+  endInclusive = o.size - 1,
+): Promise<Buffer> {
+  const { objectKey, partNumber, salt, size, body } = o
+  const layout = { partNumber, salt, plainStart: 0, plainSize: size }
+  const parts = [{ ...layout, storedStart: 0, storedSize: segmentsSize(size) }]
+  return collect(openRange({ objectKey, parts, start, endInclusive, body }))
+}
+
 export function isIntegrity(error: unknown): boolean {
   return isError(error, 'ObjectIntegrityError')
 }
