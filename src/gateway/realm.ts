@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { isError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
+import { putSystemObject, readSystemObject } from './system-bucket.ts'
 
 const REALM_KEY = 'v1/realm'
+const REALM_BYTES = 4096
 
 /**
  * Makes sure that the store belongs to this deployment: the system bucket is made if it is missing, and its record of the
@@ -13,18 +15,9 @@ export async function claimRealm(storage: Storage, systemBucket: string, realm: 
   await storage.createBucket(systemBucket).catch((error: unknown) => {
     if (!isError(error, 'BucketAlreadyOwnedByYou')) throw error
   })
-  const bytes = Buffer.from(JSON.stringify({ version: 1, realm }))
+  const record = Buffer.from(JSON.stringify({ version: 1, realm }))
   try {
-    await storage.putObject({
-      bucket: systemBucket,
-      key: REALM_KEY,
-      headers: { 'content-type': 'application/json' },
-      metadata: {},
-      storageClass: 'STANDARD',
-      size: bytes.length,
-      body: one(bytes),
-      condition: { ifNoneMatch: '*' },
-    })
+    await putSystemObject({ storage, systemBucket }, REALM_KEY, record, { ifNoneMatch: '*' })
     return true
   } catch (error) {
     if (!isError(error, 'PreconditionFailed')) throw error
@@ -35,28 +28,32 @@ export async function claimRealm(storage: Storage, systemBucket: string, realm: 
 /** The realm that the store was claimed for; null if it was not yet. */
 export async function storedRealm(storage: Storage, systemBucket: string): Promise<string | null> {
   try {
-    const { body } = await storage.getObject({ bucket: systemBucket, key: REALM_KEY })
-    const chunks: Uint8Array[] = []
-    for await (const chunk of body) chunks.push(chunk)
-    const { version, realm } = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>
-    if (version === 1 && typeof realm === 'string' && realm !== '') return realm
-    throw new Error(`${systemBucket}/${REALM_KEY} is damaged: it names no realm`)
+    const record = await readSystemObject({ storage, systemBucket }, REALM_KEY, REALM_BYTES)
+    return record === null ? null : realmOf(record, `${systemBucket}/${REALM_KEY}`)
   } catch (error) {
-    if (isError(error, 'NoSuchKey', 'NoSuchBucket')) return null
+    if (isError(error, 'NoSuchBucket')) return null
     throw error
   }
+}
+
+function realmOf(record: Buffer, name: string): string {
+  try {
+    const { version, realm } = JSON.parse(record.toString()) as Record<string, unknown>
+    if (version === 1 && typeof realm === 'string' && realm !== '') return realm
+  } catch {
+    // Falls through: what is no JSON names no realm.
+  }
+  throw new Error(`${name} is damaged: it names no realm`)
 }
 
 /** The store's realm, drawn now if there is none: where no keyring holds it. */
 export async function ownRealm(storage: Storage, systemBucket: string): Promise<string> {
   const found = await storedRealm(storage, systemBucket)
   if (found !== null) return found
-  const realm = randomUUID()
-  if (await claimRealm(storage, systemBucket, realm)) return realm
-  // Another replica was first.
-  return (await storedRealm(storage, systemBucket)) ?? realm
-}
-
-async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes
+  const drawn = randomUUID()
+  if (await claimRealm(storage, systemBucket, drawn)) return drawn
+  const others = await storedRealm(storage, systemBucket)
+  if (others !== null) return others
+  // Nothing may be sealed for a realm that no record holds.
+  throw new Error(`${systemBucket}/${REALM_KEY} was there and is gone`)
 }
