@@ -41,6 +41,20 @@ const TABLE: readonly Row[] = [
     query: ['uploads'],
     run: multipart.ListMultipartUploads,
   },
+  {
+    name: 'GetBucketVersioning',
+    method: 'GET',
+    on: 'bucket',
+    query: ['versioning'],
+    run: bucket.GetBucketVersioning,
+  },
+  {
+    name: 'ListObjectVersions',
+    method: 'GET',
+    on: 'bucket',
+    query: ['versions'],
+    run: list.ListObjectVersions,
+  },
   { name: 'ListObjectsV2', method: 'GET', on: 'bucket', query: ['list-type'], run: list.ListObjectsV2 },
   { name: 'DeleteObjects', method: 'POST', on: 'bucket', query: ['delete'], run: bucket.DeleteObjects },
   { name: 'ListObjects', method: 'GET', on: 'bucket', run: list.ListObjects },
@@ -112,8 +126,8 @@ const TABLE: readonly Row[] = [
 export const OPERATIONS: readonly string[] = TABLE.map(({ name }) => name)
 
 /**
- * Sub-resources of the S3 API that are not here. Without this list `GET /bucket/key?tagging` would answer the object
- * itself. The value is the name as it stands in the operation's (`GetObjectTagging`).
+ * Sub-resources of the S3 API that are not here, or not for every method. Without this list `GET /bucket/key?tagging` would
+ * answer the object itself. The value is the name as it stands in the operation's (`GetObjectTagging`).
  */
 const SUBRESOURCES: Readonly<Record<string, string>> = {
   accelerate: 'AccelerateConfiguration',
@@ -172,11 +186,6 @@ export function findOperation(
   headers: RequestHeaders,
 ): Pick<Row, 'name' | 'mayTakeLong' | 'run'> {
   const on = target.bucket === null ? 'service' : target.key === null ? 'bucket' : 'object'
-  for (const [name] of target.query.entries()) {
-    const resource = Object.hasOwn(SUBRESOURCES, name) ? SUBRESOURCES[name] : undefined
-    if (resource !== undefined)
-      throw notImplemented(`${VERBS[method] ?? method}${on === 'object' ? 'Object' : 'Bucket'}${resource}`)
-  }
   const row = TABLE.find(
     (candidate) =>
       candidate.method === method &&
@@ -184,6 +193,11 @@ export function findOperation(
       (candidate.query ?? []).every((name) => target.query.has(name)) &&
       (candidate.header === undefined || headers.get(candidate.header) !== undefined),
   )
+  for (const [name] of target.query.entries()) {
+    const resource = Object.hasOwn(SUBRESOURCES, name) ? SUBRESOURCES[name] : undefined
+    if (resource !== undefined && row?.query?.includes(name) !== true)
+      throw notImplemented(`${VERBS[method] ?? method}${on === 'object' ? 'Object' : 'Bucket'}${resource}`)
+  }
   if (row !== undefined) {
     refuseStraySelectors(row, target)
     return row

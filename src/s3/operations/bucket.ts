@@ -63,6 +63,12 @@ export async function GetBucketLocation(context: Context): Promise<Answer> {
   }
 }
 
+/** A bucket that never had versions answers without a Status. */
+export async function GetBucketVersioning(context: Context): Promise<Answer> {
+  await headBucket(context.gateway, context.bucket)
+  return xmlAnswer('VersioningConfiguration', {})
+}
+
 export async function DeleteObjects(context: Context): Promise<Answer> {
   const hasDigest =
     context.headers.get('content-md5') !== undefined ||
