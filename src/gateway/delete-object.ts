@@ -6,7 +6,7 @@ import { checkBucket } from './names.ts'
 export interface DeleteObjectInput {
   readonly bucket: string
   readonly key: string
-  /** As clients see it. */
+  /** An ETag as clients see it, or `*` for any object. */
   readonly ifMatch?: string | undefined
 }
 

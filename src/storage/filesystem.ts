@@ -167,8 +167,11 @@ class FilesystemStorage implements Storage {
     return this.#index.write(() => {
       this.#requireBucket(bucket)
       const row = findObject(this.#index, { bucket, key })
-      if (ifMatch !== undefined) checkCondition(this.#index, { bucket, key }, { ifMatch })
-      if (row === undefined) return
+      if (row === undefined) {
+        if (ifMatch !== undefined) throw noSuchKey(key)
+        return
+      }
+      if (ifMatch !== undefined && ifMatch !== '*') checkCondition(this.#index, { bucket, key }, { ifMatch })
       deleteObject(this.#index, { bucket, key })
       this.#dropExtents(row.extents)
     })

@@ -36,7 +36,7 @@ export interface Storage {
    * The caller must consume or destroy the body.
    */
   getObject(request: GetObjectRequest): Promise<GetObjectResult>
-  /** Deleting an absent key succeeds, unless `ifMatch` is given (then NoSuchKey or PreconditionFailed). */
+  /** Deleting an absent key succeeds, unless `ifMatch` is given: an ETag, or `*` for any (then NoSuchKey or PreconditionFailed). */
   deleteObject(request: DeleteObjectRequest): Promise<void>
   /**
    * Copies the stored bytes without moving them through this process, replacing headers and metadata, atomically pinned
