@@ -2,9 +2,23 @@ import type { StoredBucket } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket, checkNewBucketName } from './names.ts'
 
-export async function listBuckets(gateway: Gateway): Promise<readonly StoredBucket[]> {
-  const buckets = await gateway.storage.listBuckets()
-  return buckets.filter((bucket) => bucket.name !== gateway.systemBucket)
+export interface ListBucketsRequest {
+  readonly prefix: string
+  /** Only names behind this one; empty for the start. */
+  readonly startAfter: string
+  readonly maxBuckets: number
+}
+
+/** By name. `next` is there exactly if there are more: the name to start after. */
+export async function listBuckets(
+  gateway: Gateway,
+  { prefix, startAfter, maxBuckets }: ListBucketsRequest,
+): Promise<{ readonly buckets: readonly StoredBucket[]; readonly next?: string | undefined }> {
+  const buckets = (await gateway.storage.listBuckets())
+    .filter(({ name }) => name !== gateway.systemBucket && name.startsWith(prefix) && name > startAfter)
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  const page = buckets.slice(0, maxBuckets)
+  return { buckets: page, next: buckets.length > page.length ? page.at(-1)?.name : undefined }
 }
 
 export async function createBucket(gateway: Gateway, bucket: string): Promise<void> {

@@ -10,7 +10,7 @@ import {
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
 import type { CompleteMultipartUploadRequest, PutObjectResult, WriteCondition } from '../storage/storage.ts'
-import { checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
+import { type ChecksumType, checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
 import { type CompletedPart, selectParts } from './completed-parts.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
@@ -36,6 +36,8 @@ export interface CompleteMultipartUploadInput extends UploadName {
   readonly condition?: WriteCondition | undefined
   /** The checksum of the whole object that the client expects, in S3's text (base64, `-N` behind a composite one). */
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly text: string } | undefined
+  /** What the client takes the upload's type of checksum to be. */
+  readonly checksumType?: ChecksumType | null | undefined
   /** x-amz-mp-object-size */
   readonly objectSize?: number | undefined
 }
@@ -85,6 +87,7 @@ async function complete(
   const records = await listRecords(gateway, upload, init)
   const found = selectParts(input.parts, records)
   const checksums = combineChecksums(init, found)
+  checkType(input, init)
   checkExpectations(input, found, checksums)
   const parts: FooterPart[] = found.map(({ record }) => ({
     partNumber: record.partNumber,
@@ -116,6 +119,14 @@ async function complete(
   return output
 }
 
+function checkType({ checksumType }: CompleteMultipartUploadInput, init: UploadInit): void {
+  if (checksumType === undefined || checksumType === null || checksumType === init.checksumType) return
+  throw new SealgateError(
+    'InvalidRequest',
+    `The upload was created using the ${init.checksumType ?? 'null'} checksum mode. The complete request must use the same checksum mode.`,
+  )
+}
+
 function checkExpectations(
   input: CompleteMultipartUploadInput,
   found: readonly FoundPart[],
@@ -132,7 +143,12 @@ function checkExpectations(
   const [computed] = checksumsOf({ parts: found, checksums }).filter(
     ({ algorithm }) => algorithm === input.checksum?.algorithm,
   )
-  if (computed === undefined) return
+  if (computed === undefined) {
+    throw new SealgateError(
+      'BadDigest',
+      `The ${input.checksum.algorithm} you specified cannot be checked, as the upload was not begun with that x-amz-checksum-algorithm.`,
+    )
+  }
   const expected = input.checksum.text
   // Clients give a composite checksum with or without the number of parts.
   if (expected !== checksumText(computed) && expected !== computed.value.toString('base64'))

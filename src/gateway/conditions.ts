@@ -18,24 +18,27 @@ export interface Validators {
   readonly lastModified: number
 }
 
-/**
- * Throws PreconditionFailed or NotModified. If-Match that holds makes If-Unmodified-Since void, If-None-Match that is
- * present makes If-Modified-Since void (RFC 9110 section 13.2.2; the GetObject page of the S3 API says the same).
- */
-export function checkReadConditions(conditions: ReadConditions, object: Validators): void {
-  const condition = failedCondition(conditions, object)
-  if (condition === 'If-None-Match' || condition === 'If-Modified-Since') throw notModified(object)
-  if (condition !== null) throw failed(condition)
+/** Throws PreconditionFailed or NotModified. */
+export function checkReadConditions(conditions: ReadConditions, object: Validators, now: number): void {
+  const condition = failedCondition(conditions, object, now)
+  if (condition === null) return
+  throw condition === 'If-Match' || condition === 'If-Unmodified-Since'
+    ? failed(condition)
+    : notModified(object)
 }
 
-/** The same conditions on the source of a copy: every failure is 412 (CopyObject has no 304). */
-export function checkCopyConditions(conditions: ReadConditions, object: Validators): void {
-  const condition = failedCondition(conditions, object)
+/** The same conditions on the source of a copy: every failure is 412 (a copy has no 304). */
+export function checkCopyConditions(conditions: ReadConditions, object: Validators, now: number): void {
+  const condition = failedCondition(conditions, object, now)
   if (condition !== null) throw failed(`x-amz-copy-source-${condition}`)
 }
 
-/** The first condition that does not hold, by its name in HTTP. */
-function failedCondition(conditions: ReadConditions, object: Validators) {
+/**
+ * If-Match that holds makes If-Unmodified-Since void, If-None-Match that is present makes If-Modified-Since void (RFC 9110
+ * section 13.2.2; the GetObject page of the S3 API says the same). A time to come is none that anything was modified since: S3 takes
+ * no notice of it.
+ */
+function failedCondition(conditions: ReadConditions, object: Validators, now: number) {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
   if (ifMatch !== undefined) {
     if (!matches(ifMatch, object.etag)) return 'If-Match'
@@ -43,7 +46,8 @@ function failedCondition(conditions: ReadConditions, object: Validators) {
     return 'If-Unmodified-Since'
   }
   if (ifNoneMatch !== undefined) return matches(ifNoneMatch, object.etag) ? 'If-None-Match' : null
-  return ifModifiedSince !== undefined && !isLater(object, ifModifiedSince) ? 'If-Modified-Since' : null
+  const since = ifModifiedSince === undefined || ifModifiedSince > now ? null : ifModifiedSince
+  return since !== null && !isLater(object, since) ? 'If-Modified-Since' : null
 }
 
 export function matches(match: EtagMatch, storedEtag: string): boolean {
@@ -56,7 +60,7 @@ export function writeCondition(
   ifNoneMatch: EtagMatch | undefined,
 ): WriteCondition | undefined {
   if (ifMatch !== undefined && ifNoneMatch !== undefined) {
-    throw new SealgateError('InvalidRequest', 'Send either If-Match or If-None-Match with a write, not both.')
+    throw new SealgateError('NotImplemented', 'Send either If-Match or If-None-Match with a write, not both.')
   }
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch !== '*') {

@@ -64,7 +64,7 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
 async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyOutput> {
   const { bucket, key, source, signal } = input
   const object = await headAndOpen(gateway, source.bucket, source.key, signal)
-  checkCopyConditions(source.conditions, object.stored)
+  checkCopyConditions(source.conditions, object.stored, gateway.now())
   if (object.size > MAX_COPY_BYTES) {
     throw new SealgateError(
       'InvalidRequest',

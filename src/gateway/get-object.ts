@@ -47,7 +47,7 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
   const answer = await gateway.storage.getObject({ bucket, key, signal })
   try {
     const object = await openObject(gateway, bucket, key, answer.object)
-    checkReadConditions(input.conditions, object.stored)
+    checkReadConditions(input.conditions, object.stored, gateway.now())
     if (answer.start !== 0 || answer.end !== object.stored.size - 1)
       throw integrityError('the store answered a part of the object')
     return object.stored.size <= storedSize(AT_ONCE_BYTES)
@@ -98,7 +98,7 @@ async function getRange(
   range: RangeRequest,
 ): Promise<GetObjectOutput> {
   const object = await headAndOpen(gateway, input.bucket, input.key, input.signal)
-  checkReadConditions(input.conditions, object.stored)
+  checkReadConditions(input.conditions, object.stored, gateway.now())
   if (!rangeStands(input, object)) return getWhole(gateway, input)
   const needsFooter = object.envelope.kind === 'multipart' || (range.kind === 'part' && input.checksums)
   const footer = needsFooter ? await readFooter(gateway, object, input.signal) : null

@@ -11,7 +11,7 @@ export async function headObject(gateway: Gateway, input: GetObjectInput): Promi
   checkBucket(gateway, bucket)
   return retryOverwritten(async () => {
     const object = await headAndOpen(gateway, bucket, key, signal)
-    checkReadConditions(input.conditions, object.stored)
+    checkReadConditions(input.conditions, object.stored, gateway.now())
     // The size of a multipart object is authentic only in its footer; part numbers and checksums are nowhere else.
     const needsFooter = object.envelope.kind === 'multipart' || checksums
     const footer = needsFooter ? await readFooter(gateway, object, signal) : null

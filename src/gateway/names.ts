@@ -3,10 +3,11 @@ import type { Gateway } from './gateway.ts'
 
 /**
  * Amazon S3 User Guide, "Bucket naming rules": 3 to 63 characters, lower-case letters, digits, dots and hyphens, beginning
- * and ending with a letter or digit, no two dots in a row, not an IPv4 address. The system bucket does not exist for clients.
+ * and ending with a letter or digit, and so every label of a name with dots, as names are host names; not an IPv4 address. The system bucket does not exist for clients.
  */
 export function checkNewBucketName(gateway: Gateway, bucket: string): void {
-  const wellFormed = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) && !bucket.includes('..')
+  const labels = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/
+  const wellFormed = bucket.length >= 3 && bucket.length <= 63 && labels.test(bucket)
   if (!wellFormed || /^\d+\.\d+\.\d+\.\d+$/.test(bucket)) throw invalidName(bucket)
   if (bucket === gateway.systemBucket) throw new SealgateError('BucketAlreadyExists')
 }

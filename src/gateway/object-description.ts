@@ -53,7 +53,7 @@ function describePart(
   wanted: boolean,
 ): Pick<ObjectDescription, 'slice' | 'partsCount' | 'checksums'> {
   if (footer === null || footer.parts.length === 0) {
-    if (partNumber !== 1) throw new SealgateError('InvalidPartNumber')
+    if (partNumber !== 1) throw noSuchPart(partNumber, 1)
     return {
       slice: { start: 0, end: object.size - 1 },
       checksums: wanted && footer !== null ? checksumsOf(footer) : [],
@@ -61,7 +61,7 @@ function describePart(
   }
   // By position, as on S3: clients read 1 to x-amz-mp-parts-count, whatever numbers the uploads had.
   const part = footer.parts[partNumber - 1]
-  if (part === undefined) throw new SealgateError('InvalidPartNumber')
+  if (part === undefined) throw noSuchPart(partNumber, footer.parts.length)
   const start = footer.parts.slice(0, partNumber - 1).reduce((sum, earlier) => sum + earlier.size, 0)
   const algorithm = footer.checksums.partAlgorithm
   const checksums =
@@ -69,4 +69,10 @@ function describePart(
       ? [{ algorithm, type: footer.checksums.type ?? 'COMPOSITE', value: part.checksum }]
       : []
   return { slice: { start, end: start + part.size - 1 }, partsCount: footer.parts.length, checksums }
+}
+
+function noSuchPart(requested: number, count: number): SealgateError {
+  return new SealgateError('InvalidPartNumber', undefined, {
+    details: { PartNumberRequested: String(requested), ActualPartCount: String(count) },
+  })
 }

@@ -23,7 +23,7 @@ export async function uploadPartCopy(
   return retryOverwritten(async () => {
     const { source, signal } = input
     const object = await headAndOpen(gateway, source.bucket, source.key, signal)
-    checkCopyConditions(source.conditions, object.stored)
+    checkCopyConditions(source.conditions, object.stored, gateway.now())
     const body = await plainBody(gateway, object, input.range, signal)
     return uploadPart(gateway, {
       bucket: input.bucket,

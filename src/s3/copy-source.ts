@@ -1,7 +1,7 @@
 import { SealgateError } from '../errors.ts'
 import type { CopySource } from '../gateway/copy-source.ts'
+import { readConditions } from './condition-headers.ts'
 import type { Context } from './context.ts'
-import { readConditions } from './object-headers.ts'
 
 /**
  * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, percent-encoded once. The bucket goes through the same door as a GET of it.

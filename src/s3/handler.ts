@@ -7,6 +7,7 @@ import type { Answer, Context } from './context.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
 import { findOperation } from './operation-table.ts'
+import { checkExpectedOwner } from './owner.ts'
 import { withPresignedHeaders } from './presigned.ts'
 import { requestBody } from './request-body.ts'
 import { type RequestOutcome, writeAnswer, writeError } from './respond.ts'
@@ -122,6 +123,7 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   const headers = identity.presigned ? withPresignedHeaders(parts.headers, target.query) : parts.headers
   const operation = findOperation(method, target, headers)
   outcome.operation = operation.name
+  checkExpectedOwner(headers)
   const context: Context = {
     ...parts,
     headers,

@@ -3,7 +3,6 @@ import { CHECKSUM_NAMES, type ChecksumAlgorithm, isChecksumAlgorithm } from '../
 import { SealgateError } from '../errors.ts'
 import type { ClientAttributes } from '../gateway/attributes.ts'
 import { type ChecksumType, checksumText, type ObjectChecksum } from '../gateway/checksum.ts'
-import type { EtagMatch, ReadConditions } from '../gateway/conditions.ts'
 import type { EncryptionRequest } from '../gateway/encryption.ts'
 import type { ObjectDescription } from '../gateway/object-description.ts'
 import type { RequestHeaders } from './headers.ts'
@@ -23,6 +22,7 @@ const STORED_HEADERS = [
   'x-amz-website-redirect-location',
 ] as const
 
+/** Those of general purpose buckets. */
 const STORAGE_CLASSES = new Set([
   'STANDARD',
   'REDUCED_REDUNDANCY',
@@ -32,9 +32,6 @@ const STORAGE_CLASSES = new Set([
   'GLACIER',
   'DEEP_ARCHIVE',
   'GLACIER_IR',
-  'OUTPOSTS',
-  'SNOW',
-  'EXPRESS_ONEZONE',
 ])
 
 export function readAttributes(headers: RequestHeaders): ClientAttributes {
@@ -57,43 +54,13 @@ export function readStorageClass(headers: RequestHeaders): string | undefined {
   return value
 }
 
-/** aws-chunked is the framing of the upload, not of the object. */
+/** aws-chunked is the framing of the upload, not of the object; what is left stays as it was written. */
 function withoutAwsChunked(value: string | undefined): string | undefined {
   return value
     ?.split(',')
-    .map((coding) => coding.trim())
-    .filter((coding) => coding.toLowerCase() !== 'aws-chunked' && coding !== '')
+    .filter((coding) => coding.trim().toLowerCase() !== 'aws-chunked')
     .join(',')
-}
-
-/** Each changes what is written or whether it is: a customer's key, an append, a condition. */
-const UNSUPPORTED = [
-  'x-amz-server-side-encryption-customer-',
-  'x-amz-copy-source-server-side-encryption-customer-',
-  'x-amz-write-offset-bytes',
-  'x-amz-if-match-',
-]
-
-/** What Sealgate does not do is refused before the body is read; silently dropping it would be a lie. */
-export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
-  for (const name of headers.names()) {
-    if (UNSUPPORTED.some((prefix) => name.startsWith(prefix))) throw notImplemented(name)
-    if (name.startsWith('x-amz-object-lock-'))
-      throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
-    if (name.startsWith('x-amz-grant-')) throw new SealgateError('AccessControlListNotSupported')
-  }
-  if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplemented('x-amz-tagging')
-  const acl = headers.get('x-amz-acl')
-  if (acl !== undefined && acl !== 'private' && acl !== 'bucket-owner-full-control')
-    throw new SealgateError('AccessControlListNotSupported')
-}
-
-function notImplemented(header: string): SealgateError {
-  return new SealgateError(
-    'NotImplemented',
-    'A header that you provided implies functionality that is not implemented.',
-    { details: { Header: header } },
-  )
+    .trim()
 }
 
 export function readEncryption(headers: RequestHeaders): EncryptionRequest {
@@ -101,32 +68,6 @@ export function readEncryption(headers: RequestHeaders): EncryptionRequest {
     algorithm: headers.get('x-amz-server-side-encryption'),
     keyId: headers.get('x-amz-server-side-encryption-aws-kms-key-id'),
   }
-}
-
-export function readConditions(headers: RequestHeaders, prefix = ''): ReadConditions {
-  return {
-    ifMatch: readEtags(headers.get(`${prefix}if-match`)),
-    ifNoneMatch: readEtags(headers.get(`${prefix}if-none-match`)),
-    ifModifiedSince: readDate(headers.get(`${prefix}if-modified-since`)),
-    ifUnmodifiedSince: readDate(headers.get(`${prefix}if-unmodified-since`)),
-  }
-}
-
-/** Quoted, unquoted and weak ETags, lists, and `*`. */
-export function readEtags(value: string | undefined): EtagMatch | undefined {
-  if (value === undefined) return undefined
-  if (value.trim() === '*') return '*'
-  return value.split(',').map(unquoteEtag)
-}
-
-export function unquoteEtag(value: string): string {
-  return value.trim().replace(/^W\//, '').replace(/^"|"$/g, '')
-}
-
-/** A date that cannot be read is no condition (RFC 9110 section 13.1.3). */
-function readDate(value: string | undefined): number | undefined {
-  const time = value === undefined ? Number.NaN : Date.parse(value)
-  return Number.isNaN(time) ? undefined : time
 }
 
 export function readChecksumAlgorithm(value: string | undefined): ChecksumAlgorithm | null {

@@ -119,12 +119,13 @@ function readNames(kind: MalformedKind, text: string): readonly string[] {
   return names
 }
 
-/** x-amz-date, or else Date, in ISO 8601's basic format or as an HTTP date. */
+/** x-amz-date, or else Date, in ISO 8601's basic format or as an HTTP date; botocore writes GMT as -0000 (RFC 5322 section 3.3). */
 function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt: number } {
   const text = headers.get('x-amz-date') ?? headers.get('date')
   const basic = text === undefined ? null : parseTimestamp(text)
   if (text !== undefined && basic !== null) return { timestamp: text, signedAt: basic }
-  const http = text !== undefined && /^[A-Z][a-z]{2}, .* GMT$/.test(text) ? Date.parse(text) : Number.NaN
+  const http =
+    text !== undefined && /^[A-Z][a-z]{2}, .* (GMT|[+-]0000)$/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(http)) {
     throw new SealgateError('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }

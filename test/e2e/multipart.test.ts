@@ -177,7 +177,11 @@ describe('multipart uploads through the JavaScript SDK', () => {
     assert.ok(
       Buffer.from((await part.Body?.transformToByteArray()) ?? []).equals(body.subarray(5 * MIB, 10 * MIB)),
     )
-    await fails(bucket.read('upload', { PartNumber: 4 }), 'InvalidPartNumber', 416)
+    await assert.rejects(bucket.read('upload', { PartNumber: 4 }), {
+      name: 'InvalidPartNumber',
+      PartNumberRequested: '4',
+      ActualPartCount: '3',
+    })
     const attributes = await s3.send(
       new GetObjectAttributesCommand({
         Bucket,
@@ -220,6 +224,21 @@ describe('multipart uploads through the JavaScript SDK', () => {
         .digest('hex'),
       createHash('sha256').update(Buffer.concat(bodies)).digest('hex'),
     )
+  })
+
+  it('CompleteMultipartUpload_otherChecksum than the upload has is refused, never left unchecked', async () => {
+    for (const [begun, sent, code] of [
+      [{}, { ChecksumCRC64NVME: 'AAAAAAAAAAA=' }, 'BadDigest'],
+      [{ ChecksumAlgorithm: 'CRC32' }, { ChecksumCRC32C: 'AAAAAA==' }, 'BadDigest'],
+      [{ ChecksumAlgorithm: 'CRC32' }, { ChecksumType: 'FULL_OBJECT' }, 'InvalidRequest'],
+      [{}, { ChecksumType: 'COMPOSITE' }, 'InvalidRequest'],
+      [{}, { MpuObjectSize: 8 }, 'InvalidRequest'],
+    ] as const) {
+      const id = await bucket.begin('checked', begun)
+      const parts = [await bucket.send('checked', id, 1, Buffer.from('content'))]
+      await fails(bucket.complete('checked', id, parts, sent), code, 400)
+      await bucket.complete('checked', id, parts, { MpuObjectSize: 7 })
+    }
   })
 
   it('UploadPart_withoutChecksum gets the one that the upload was begun with; another one is refused', async () => {

@@ -26,88 +26,6 @@ const outcome = ({ status, code }: RawAnswer) => [status, code]
 const elements = (answer: RawAnswer, name: string): string[] =>
   [...answer.body.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map(([, text = '']) => text)
 
-describe('header fields', () => {
-  it('without a value are wrong where a value is needed, and nothing elsewhere', async () => {
-    for (const [name, status, code] of [
-      ['content-md5', 400, 'InvalidDigest'],
-      ['x-amz-checksum-crc32', 400, 'InvalidRequest'],
-      ['x-amz-sdk-checksum-algorithm', 400, 'InvalidRequest'],
-      ['x-amz-copy-source', 400, 'InvalidArgument'],
-      ['x-amz-storage-class', 400, 'InvalidStorageClass'],
-      ['x-amz-acl', 400, 'AccessControlListNotSupported'],
-      ['x-amz-server-side-encryption', 400, 'InvalidEncryptionAlgorithmError'],
-      ['if-none-match', 501, 'NotImplemented'],
-      ['x-amz-tagging', 200, undefined],
-      ['x-amz-trailer', 200, undefined],
-      ['content-type', 200, undefined],
-      ['content-encoding', 200, undefined],
-      ['x-amz-meta-empty', 200, undefined],
-    ] as const) {
-      assert.deepEqual(outcome(await put('/novalue', { [name]: '' })), [status, code], name)
-    }
-    const answer = await get('/novalue')
-    assert.equal(answer.headers.get('content-type'), 'binary/octet-stream')
-    assert.equal(answer.headers.has('content-encoding'), false)
-    assert.equal(answer.headers.get('x-amz-meta-empty'), '')
-  })
-
-  it('of metadata come back as they were, blanks around them apart', async () => {
-    const value = Buffer.from('grün, "q"; a\tb').toString('latin1')
-    assert.equal((await put('/meta', { 'X-Amz-Meta-MixedCase': `  ${value}\t ` })).status, 200)
-    assert.equal((await get('/meta')).headers.get('x-amz-meta-mixedcase'), value)
-  })
-
-  it('ask for no encryption but that of the gateway', async () => {
-    for (const algorithm of ['AES256', 'aws:kms'])
-      assert.equal((await put('/sse', { 'x-amz-server-side-encryption': algorithm })).status, 200)
-    const answer = await get('/sse')
-    assert.equal(answer.headers.get('x-amz-server-side-encryption'), 'aws:kms')
-    assert.match(answer.headers.get('x-amz-server-side-encryption-aws-kms-key-id') ?? '', /./)
-    const customer = {
-      'x-amz-server-side-encryption-customer-algorithm': 'AES256',
-      'x-amz-server-side-encryption-customer-key': 'a'.repeat(44),
-    }
-    const refused = await put('/ssec', customer)
-    assert.deepEqual(outcome(refused), [501, 'NotImplemented'])
-    assert.ok(!refused.body.includes('a'.repeat(44)))
-    const foreign = {
-      'x-amz-server-side-encryption': 'aws:kms',
-      'x-amz-server-side-encryption-aws-kms-key-id': 'arn:aws:kms:us-east-1:1:key/other',
-    }
-    assert.deepEqual(outcome(await put('/foreign', foreign)), [400, 'KMS.NotFoundException'])
-  })
-
-  it('x-amz-te is not obeyed, and ranges that are none are the whole', async () => {
-    const answer = await get('/k', { 'x-amz-te': 'append-md5' })
-    assert.deepEqual([answer.body, answer.headers.has('x-amz-transfer-encoding')], ['value', false])
-    for (const range of ['', 'bytes=', 'bytes=-', 'bytes=3-1', 'bytes=0-1,3-4', 'lines=0-1', 'bytes=a-b'])
-      assert.deepEqual(
-        [(await get('/k', { range })).status, (await get('/k', { range })).body],
-        [200, 'value'],
-      )
-    const toTheEnd = await get('/k', { range: 'bytes=2-9223372036854775806' })
-    assert.deepEqual([toTheEnd.status, toTheEnd.body], [206, 'lue'])
-    const beyond = await get('/k', { range: 'bytes=5-' })
-    assert.deepEqual(outcome(beyond), [416, 'InvalidRange'])
-    assert.equal(beyond.headers.get('content-range'), 'bytes */5')
-    const none = await get('/k', { range: 'bytes=-0' })
-    assert.deepEqual(outcome(none), [416, 'InvalidRange'])
-  })
-
-  it('conditions know ETags quoted, bare, weak and in lists, and 304 has one and no body', async () => {
-    const etag = (await get('/k')).headers.get('etag') ?? ''
-    const bare = etag.slice(1, -1)
-    for (const match of [etag, bare, `"x", ${etag}`, '*', `W/${etag}`])
-      assert.equal((await get('/k', { 'if-match': match })).status, 200, match)
-    assert.deepEqual(outcome(await get('/k', { 'if-match': '"x"' })), [412, 'PreconditionFailed'])
-    for (const match of [etag, bare, `"x", ${etag}`, '*']) {
-      const answer = await get('/k', { 'if-none-match': match })
-      assert.deepEqual([answer.status, answer.body, answer.headers.get('etag')], [304, '', etag], match)
-      assert.match(answer.headers.get('x-amz-request-id') ?? '', /./)
-    }
-  })
-})
-
 describe('the query', () => {
   it('with a parameter twice is refused where it counts', async () => {
     for (const query of ['?prefix=a&prefix=b', '?list-type=2&list-type=2', '?max-keys=1&max-keys=2'])
@@ -123,11 +41,14 @@ describe('the query', () => {
       'policy',
       'replication',
       'tagging',
+      'versioning',
       'versions',
     ]
+    const here = [`GET /${Bucket}?versioning`, `GET /${Bucket}?versions`]
     for (const method of ['GET', 'PUT', 'DELETE']) {
       for (const resource of resources) {
         for (const target of [`/${Bucket}?${resource}`, `/${Bucket}/k?${resource}=`]) {
+          if (here.includes(`${method} ${target}`)) continue
           const answer = await send(gateway, { method, target })
           assert.deepEqual(outcome(answer), [501, 'NotImplemented'], `${method} ${target}`)
           assert.match(elements(answer, 'Operation')[0] ?? '', /^(Get|Put|Delete)(Bucket|Object)[A-Z]/)

@@ -113,7 +113,7 @@ describe('requests as bytes', () => {
 
   it('what S3 has and this does not is NotImplemented by its name; what S3 does not have is MethodNotAllowed', async () => {
     for (const [method, target, name] of [
-      ['GET', '/wire?versioning', 'GetBucketVersioning'],
+      ['PUT', '/wire?versioning', 'PutBucketVersioning'],
       ['PUT', '/wire/k?tagging', 'PutObjectTagging'],
       ['GET', '/wire/k?torrent', 'GetObjectTorrent'],
       ['POST', '/wire/k?select&select-type=2', 'PostObjectSelectContent'],
@@ -228,7 +228,7 @@ describe('lists on the wire', () => {
     const encoded = await answers({ target: `/wire?${query}` }, 200, undefined)
     assert.match(encoded, /<EncodingType>url<\/EncodingType>/)
     assert.match(encoded, /<Key>list\/a%26b%3Cc%3E<\/Key>/)
-    assert.match(encoded, /<CommonPrefixes><Prefix>list\/dir\+%2B%25\/<\/Prefix><\/CommonPrefixes>/)
+    assert.match(encoded, /<CommonPrefixes><Prefix>list\/dir%20%2B%25\/<\/Prefix><\/CommonPrefixes>/)
     assert.match(encoded, /<StartAfter>list\/%21<\/StartAfter>/)
     assert.doesNotMatch(encoded, /Checksum/)
   })

@@ -13,6 +13,7 @@ const TIME = Date.UTC(2026, 0, 1)
 const object = { etag: STORED, lastModified: TIME + 700 }
 const [mine, other] = [[`${STORED}-0`], ['ffffffffffffffffffffffffffffffff-0']]
 const [before, same, later] = [TIME - 1000, TIME, TIME + 1000]
+const now = TIME + 2000
 
 /** Conditions, what GET says, and the condition that a copy says did not hold. */
 const CASES: readonly [
@@ -34,6 +35,8 @@ const CASES: readonly [
   [{ ifNoneMatch: mine, ifModifiedSince: before }, 'NotModified', 'If-None-Match'],
   [{ ifModifiedSince: before }, null, null],
   [{ ifModifiedSince: same }, 'NotModified', 'If-Modified-Since'],
+  [{ ifModifiedSince: now }, 'NotModified', 'If-Modified-Since'],
+  [{ ifModifiedSince: now + 1000 }, null, null],
   [{ ifMatch: other, ifNoneMatch: mine }, 'PreconditionFailed', 'If-Match'],
   [{ ifMatch: mine, ifNoneMatch: mine }, 'NotModified', 'If-None-Match'],
 ]
@@ -51,14 +54,14 @@ function outcome(check: () => void): { kind: string; condition: string | undefin
 describe('conditions of reads and copies', () => {
   it('are those of RFC 9110, in its order; times count by whole seconds', () => {
     for (const [conditions, kind] of CASES) {
-      const found = outcome(() => checkReadConditions(conditions, object))
+      const found = outcome(() => checkReadConditions(conditions, object, now))
       assert.equal(found?.kind ?? null, kind, JSON.stringify(conditions))
     }
   })
 
   it('on the source of a copy fail by 412 and the name of the header, never by 304', () => {
     for (const [conditions, , name] of CASES) {
-      const found = outcome(() => checkCopyConditions(conditions, object))
+      const found = outcome(() => checkCopyConditions(conditions, object, now))
       const expected =
         name === null ? null : { kind: 'PreconditionFailed', condition: `x-amz-copy-source-${name}` }
       assert.deepEqual(found, expected, JSON.stringify(conditions))
@@ -75,7 +78,7 @@ describe('conditions of writes', () => {
       ['*', undefined, 'NotImplemented'],
       [[...mine, ...other], undefined, 'NotImplemented'],
       [undefined, mine, 'NotImplemented'],
-      [mine, '*', 'InvalidRequest'],
+      [mine, '*', 'NotImplemented'],
     ] as const)
       assert.equal(outcome(() => writeCondition(ifMatch, ifNoneMatch))?.kind, kind)
   })

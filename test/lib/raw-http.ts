@@ -135,10 +135,11 @@ export function converse(gateway: TestGateway): Conversation {
 /** Sends bytes and reads one whole answer. */
 export async function exchange(gateway: TestGateway, bytes: Buffer | string): Promise<RawAnswer> {
   const conversation = converse(gateway)
+  const toHead = Buffer.from(bytes).subarray(0, 5).toString() === 'HEAD '
   conversation.socket.write(bytes)
   try {
-    const text = await conversation.until((received) => parseAnswer(received) !== null)
-    const answer = parseAnswer(text)
+    const text = await conversation.until((received) => parseAnswer(received, { toHead }) !== null)
+    const answer = parseAnswer(text, { toHead })
     if (answer === null) throw new Error(`no whole answer: ${text.slice(0, 500)}`)
     return answer
   } finally {
@@ -150,8 +151,8 @@ export function send(gateway: TestGateway, request: RawRequest): Promise<RawAnsw
   return exchange(gateway, signed(gateway, request))
 }
 
-/** The last answer in what was received (behind a 100 Continue), or null while it is not whole. */
-export function parseAnswer(text: string): RawAnswer | null {
+/** The last answer in what was received (behind a 100 Continue), or null while it is not whole. One to HEAD has no body. */
+export function parseAnswer(text: string, { toHead = false } = {}): RawAnswer | null {
   const start = text.startsWith('HTTP/1.1 100') ? text.indexOf('\r\n\r\n') + 4 : 0
   const end = text.indexOf('\r\n\r\n', start)
   if (end < 0) return null
@@ -164,7 +165,7 @@ export function parseAnswer(text: string): RawAnswer | null {
   )
   const rest = text.slice(end + 4)
   const status = Number(line.split(' ')[1])
-  const length = Number(headers.get('content-length') ?? 0)
+  const length = toHead ? 0 : Number(headers.get('content-length') ?? 0)
   const chunked = headers.get('transfer-encoding') === 'chunked'
   if (chunked ? !rest.endsWith('0\r\n\r\n') : rest.length < length) return null
   const body = chunked ? unchunk(rest) : rest.slice(0, length)

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { startServer } from '../lib/server.ts'
 import { type Comparison, compare, difference } from './compare.ts'
 import { configurationOf } from './configuration.ts'
@@ -34,7 +40,9 @@ async function ofGateway(suite: string): Promise<Outcomes> {
   const directory = await mkdtemp(join(tmpdir(), 'sealgate-s3tests-'))
   try {
     const configuration = join(directory, 's3tests.conf')
-    await writeFile(configuration, configurationOf({ ...server, cmkId: await cmkOf(server) }), { mode: 0o600 })
+    await writeFile(configuration, configurationOf({ ...server, cmkId: await cmkOf(server) }), {
+      mode: 0o600,
+    })
     return await runSuite(suite, configuration, select)
   } finally {
     await server.stop()
@@ -43,8 +51,17 @@ async function ofGateway(suite: string): Promise<Outcomes> {
 }
 
 /** The CMK that answers name, whatever key service is behind. */
-async function cmkOf(server: { endpoint: string; accessKeyId: string; secretAccessKey: string }): Promise<string> {
-  const s3 = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: server })
+async function cmkOf(server: {
+  endpoint: string
+  accessKeyId: string
+  secretAccessKey: string
+}): Promise<string> {
+  const s3 = new S3Client({
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: server,
+  })
   const [Bucket, Key] = ['s3tests-which-key', 'object']
   await s3.send(new CreateBucketCommand({ Bucket }))
   const { SSEKMSKeyId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }))
@@ -73,7 +90,10 @@ function printDifference(outcomes: Outcomes): void {
   console.log(`\nreference: ${passed} of ${outcomes.size} passed. What it passes and the gateway does not:`)
   const found = difference(gateway, outcomes, expected)
   for (const [reason, tests] of Map.groupBy(found, (test) => test.reason ?? 'NO REASON'))
-    list(reason, tests.map(({ name }) => name))
+    list(
+      reason,
+      tests.map(({ name }) => name),
+    )
   console.log(`\n${found.length} differences`)
 }
 

@@ -28,7 +28,11 @@ export async function runSuite(
   const pytest = spawn(
     python,
     ['-B', '-m', 'pytest', ...options, `--junitxml=${report}`, ...chosen, ...FILES],
-    { cwd: suite, env: { ...process.env, S3TEST_CONF: configuration }, stdio: ['ignore', 'inherit', 'inherit'] },
+    {
+      cwd: suite,
+      env: { ...process.env, S3TEST_CONF: configuration },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
   )
   try {
     const [code] = (await once(pytest, 'exit')) as [number | null]

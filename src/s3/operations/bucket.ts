@@ -1,33 +1,58 @@
 import { SealgateError } from '../../errors.ts'
 import { createBucket, deleteBucket, headBucket, listBuckets } from '../../gateway/buckets.ts'
 import { deleteObjects } from '../../gateway/delete-object.ts'
+import { unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
-import { unquoteEtag } from '../object-headers.ts'
+import { refuseBucketHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
 import { childrenOf, childText, parseXml, xmlDocument } from '../xml.ts'
-import { owner, xmlAnswer } from './shared.ts'
+import { owner, queryNumber, xmlAnswer } from './shared.ts'
 
 const MAX_CONFIGURATION_BYTES = 64 * 1024
 const MAX_DELETE_BYTES = 2 * 1024 * 1024
 
 export async function ListBuckets(context: Context): Promise<Answer> {
-  const buckets = await listBuckets(context.gateway)
+  const { query } = context.target
+  const prefix = query.get('prefix')
+  const region = query.get('bucket-region') ?? context.region
+  const { buckets, next } = await listBuckets(context.gateway, {
+    prefix: prefix ?? '',
+    startAfter: Buffer.from(query.get('continuation-token') ?? '', 'base64url').toString(),
+    maxBuckets: readMaxBuckets(context),
+  })
+  const here = region === context.region
   return xmlAnswer('ListAllMyBucketsResult', {
     Owner: owner(context),
     Buckets: {
-      Bucket: buckets.map(({ name, createdAt }) => ({
+      Bucket: (here ? buckets : []).map(({ name, createdAt }) => ({
         Name: name,
         CreationDate: new Date(createdAt).toISOString(),
+        BucketRegion: context.region,
       })),
     },
+    ContinuationToken: next === undefined || !here ? undefined : Buffer.from(next).toString('base64url'),
+    Prefix: prefix,
+  })
+}
+
+/** A list that nobody asked to be cut comes whole. */
+function readMaxBuckets(context: Context): number {
+  const maxBuckets = queryNumber(context, 'max-buckets', Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  const asked = (context.target.query.get('max-buckets') ?? '') !== ''
+  if (!asked || (maxBuckets >= 1 && maxBuckets <= 10_000)) return maxBuckets
+  throw new SealgateError('InvalidArgument', 'max-buckets must be an integer between 1 and 10000.', {
+    details: { ArgumentName: 'max-buckets', ArgumentValue: String(maxBuckets) },
   })
 }
 
 export async function CreateBucket(context: Context): Promise<Answer> {
+  refuseBucketHeaders(context.headers)
   const bytes = await readSmallBody(context.body(MAX_CONFIGURATION_BYTES), MAX_CONFIGURATION_BYTES)
   if (bytes.length > 0) {
     const root = parseXml(bytes)
     if (root.name !== 'CreateBucketConfiguration') throw new SealgateError('MalformedXML')
+    if (childrenOf(root, 'Tags').some((tags) => tags.children.length > 0))
+      throw new SealgateError('NotImplemented', 'CreateBucket with Tags is not implemented.')
     const location = childText(root, 'LocationConstraint')?.trim()
     if (context.strictRegion && location !== undefined && location !== '' && location !== context.region) {
       throw new SealgateError(

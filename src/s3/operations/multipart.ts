@@ -4,14 +4,15 @@ import { SealgateError } from '../../errors.ts'
 import { abortMultipartUpload } from '../../gateway/abort-multipart-upload.ts'
 import { completeMultipartUpload } from '../../gateway/complete-multipart-upload.ts'
 import type { CompletedPart } from '../../gateway/completed-parts.ts'
-import { writeCondition } from '../../gateway/conditions.ts'
 import { createMultipartUpload } from '../../gateway/create-multipart-upload.ts'
 import { listMultipartUploads } from '../../gateway/list-multipart-uploads.ts'
 import { listParts } from '../../gateway/list-parts.ts'
 import { uploadPart } from '../../gateway/upload-part.ts'
 import { uploadPartCopy } from '../../gateway/upload-part-copy.ts'
+import { readWriteCondition, unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
+import type { RequestHeaders } from '../headers.ts'
 import {
   checksumHeaders,
   encryptionHeaders,
@@ -19,10 +20,8 @@ import {
   readChecksumAlgorithm,
   readChecksumType,
   readEncryption,
-  readEtags,
-  refuseUnsupportedHeaders,
-  unquoteEtag,
 } from '../object-headers.ts'
+import { refuseObjectHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
 import { childrenOf, childText, parseXml, type XmlElement } from '../xml.ts'
 import { readPartNumber } from './object.ts'
@@ -33,7 +32,7 @@ const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
 
 export async function CreateMultipartUpload(context: Context): Promise<Answer> {
   const { headers } = context
-  refuseUnsupportedHeaders(headers)
+  refuseObjectHeaders(headers)
   const output = await createMultipartUpload(context.gateway, {
     bucket: context.bucket,
     key: context.key,
@@ -54,7 +53,7 @@ export async function CreateMultipartUpload(context: Context): Promise<Answer> {
 }
 
 export async function UploadPart(context: Context): Promise<Answer> {
-  refuseUnsupportedHeaders(context.headers)
+  refuseObjectHeaders(context.headers)
   const output = await uploadPart(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),
@@ -74,7 +73,7 @@ export async function UploadPart(context: Context): Promise<Answer> {
 }
 
 export async function UploadPartCopy(context: Context): Promise<Answer> {
-  refuseUnsupportedHeaders(context.headers)
+  refuseObjectHeaders(context.headers)
   const output = await uploadPartCopy(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),
@@ -121,9 +120,10 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
   const output = await completeMultipartUpload(context.gateway, {
     ...uploadOf(context),
     parts: listed.map(readPart),
-    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    condition: readWriteCondition(headers),
     objectSize: readObjectSize(headers.get('x-amz-mp-object-size')),
-    checksum: readObjectChecksum(context),
+    checksum: readObjectChecksum(headers),
+    checksumType: readChecksumType(headers.get('x-amz-checksum-type')),
   })
   const path = [context.bucket, ...context.key.split('/')].map(encodeURIComponent).join('/')
   return xmlAnswer(
@@ -156,9 +156,11 @@ function readPart(element: XmlElement): CompletedPart {
   return { partNumber: Number(number), etag: unquoteEtag(etag).toLowerCase(), checksum: checksums[0] }
 }
 
-function readObjectChecksum(context: Context): { algorithm: ChecksumAlgorithm; text: string } | undefined {
+function readObjectChecksum(
+  headers: RequestHeaders,
+): { algorithm: ChecksumAlgorithm; text: string } | undefined {
   for (const algorithm of CHECKSUM_NAMES) {
-    const text = context.headers.get(checksumHeader(algorithm))
+    const text = headers.get(checksumHeader(algorithm))
     if (text !== undefined) return { algorithm, text }
   }
   return undefined

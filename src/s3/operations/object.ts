@@ -1,5 +1,4 @@
 import { SealgateError } from '../../errors.ts'
-import { writeCondition } from '../../gateway/conditions.ts'
 import { copyObject } from '../../gateway/copy-object.ts'
 import { deleteObject } from '../../gateway/delete-object.ts'
 import { type GetObjectInput, getObject } from '../../gateway/get-object.ts'
@@ -7,6 +6,7 @@ import { getObjectAttributes } from '../../gateway/get-object-attributes.ts'
 import { headObject } from '../../gateway/head-object.ts'
 import { putObject } from '../../gateway/put-object.ts'
 import type { RangeRequest } from '../../gateway/range.ts'
+import { readConditions, readDeleteCondition, readIfRange, readWriteCondition } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
 import {
@@ -15,26 +15,23 @@ import {
   encryptionHeaders,
   readAttributes,
   readChecksumAlgorithm,
-  readConditions,
   readEncryption,
-  readEtags,
   readOverrides,
   readStorageClass,
-  refuseUnsupportedHeaders,
-  unquoteEtag,
 } from '../object-headers.ts'
+import { refuseObjectHeaders, refuseReadHeaders } from '../refused-headers.ts'
 import type { XmlTree } from '../xml.ts'
 import { checksumElements, queryNumber, xmlAnswer } from './shared.ts'
 
 export async function PutObject(context: Context): Promise<Answer> {
   const { headers } = context
-  refuseUnsupportedHeaders(headers)
+  refuseObjectHeaders(headers)
   const output = await putObject(context.gateway, {
     bucket: context.bucket,
     key: context.key,
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
-    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    condition: readWriteCondition(headers),
     body: context.body(Number.MAX_SAFE_INTEGER),
     signal: context.signal,
   })
@@ -69,7 +66,7 @@ export async function HeadObject(context: Context): Promise<Answer> {
 function readInput(context: Context): GetObjectInput {
   const { headers, target } = context
   refuseVersion(context)
-  const ifRange = headers.get('if-range')
+  refuseReadHeaders(headers)
   const range = readRange(headers.get('range'))
   const partNumber = target.query.get('partNumber')
   if (partNumber !== undefined && headers.get('range') !== undefined) {
@@ -82,7 +79,7 @@ function readInput(context: Context): GetObjectInput {
     bucket: context.bucket,
     key: context.key,
     range: partNumber === undefined ? range : { kind: 'part', partNumber: readPartNumber(context) },
-    ifRange: ifRange === undefined ? undefined : readIfRange(ifRange),
+    ifRange: readIfRange(headers),
     conditions: readConditions(headers),
     checksums: headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED',
     signal: context.signal,
@@ -121,11 +118,6 @@ function offset(digits: string | undefined): number | undefined {
   return digits === undefined ? undefined : Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
 }
 
-function readIfRange(value: string): GetObjectInput['ifRange'] {
-  const time = value.includes('"') ? Number.NaN : Date.parse(value)
-  return Number.isNaN(time) ? { etag: unquoteEtag(value) } : { time }
-}
-
 function refuseVersion(context: Context): void {
   const version = context.target.query.get('versionId')
   if (version !== undefined && version !== 'null') {
@@ -137,21 +129,17 @@ function refuseVersion(context: Context): void {
 
 export async function DeleteObject(context: Context): Promise<Answer> {
   refuseVersion(context)
-  refuseUnsupportedHeaders(context.headers)
-  const ifMatch = context.headers.get('if-match')
-  if (context.headers.get('if-none-match') !== undefined)
-    throw new SealgateError('NotImplemented', 'DeleteObject with If-None-Match is not implemented.')
   await deleteObject(context.gateway, {
     bucket: context.bucket,
     key: context.key,
-    ifMatch: ifMatch === undefined || ifMatch.trim() === '*' ? undefined : unquoteEtag(ifMatch),
+    ifMatch: readDeleteCondition(context.headers),
   })
   return { status: 204 }
 }
 
 export async function CopyObject(context: Context): Promise<Answer> {
   const { headers } = context
-  refuseUnsupportedHeaders(headers)
+  refuseObjectHeaders(headers)
   const directive = (headers.get('x-amz-metadata-directive') ?? 'COPY').toUpperCase()
   if (directive !== 'COPY' && directive !== 'REPLACE') {
     throw new SealgateError('InvalidArgument', 'Unknown metadata directive.', {
@@ -166,7 +154,7 @@ export async function CopyObject(context: Context): Promise<Answer> {
     storageClass: readStorageClass(headers),
     checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     encryption: readEncryption(headers),
-    condition: writeCondition(readEtags(headers.get('if-match')), readEtags(headers.get('if-none-match'))),
+    condition: readWriteCondition(headers),
     signal: context.signal,
   })
   return xmlAnswer(
@@ -184,6 +172,7 @@ const ATTRIBUTES = new Set(['ETag', 'Checksum', 'ObjectParts', 'StorageClass', '
 
 export async function GetObjectAttributes(context: Context): Promise<Answer> {
   refuseVersion(context)
+  refuseReadHeaders(context.headers)
   const wanted = new Set(
     (context.headers.all('x-amz-object-attributes').join(',') || '')
       .split(',')

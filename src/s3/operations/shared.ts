@@ -1,6 +1,7 @@
 import { SealgateError } from '../../errors.ts'
 import { checksumText, type ObjectChecksum } from '../../gateway/checksum.ts'
 import type { Answer, Context } from '../context.ts'
+import { OWNER_ID } from '../owner.ts'
 import { type XmlTree, xmlDocument } from '../xml.ts'
 
 export function xmlAnswer(
@@ -15,9 +16,8 @@ export function xmlAnswer(
   }
 }
 
-/** There is one account behind an endpoint. */
 export function owner(_context: Context): XmlTree {
-  return { ID: 'sealgate', DisplayName: 'sealgate' }
+  return { ID: OWNER_ID, DisplayName: OWNER_ID }
 }
 
 /** A whole number from the query, within bounds; larger than `max` counts as `max`, as S3 does. */
@@ -32,7 +32,10 @@ export function queryNumber(context: Context, name: string, fallback: number, ma
   return Math.min(Number(text), max)
 }
 
-/** encoding-type=url: what may stand in a URL stays, the rest is %XX of UTF-8; S3 leaves `/` alone and writes a blank as `+`. */
+/**
+ * encoding-type=url: what may stand in a URL stays, the rest is %XX of UTF-8, but for `/`, which S3 leaves alone. A blank is %20, which
+ * both kinds of clients read rightly: those that take `+` for a blank, and those that do not.
+ */
 export function keyEncoder(context: Context): {
   readonly encode: (text: string) => string
   readonly type: string | undefined
@@ -50,7 +53,6 @@ export function keyEncoder(context: Context): {
 function urlEncode(text: string): string {
   return encodeURIComponent(text)
     .replaceAll('%2F', '/')
-    .replaceAll('%20', '+')
     .replace(/[!'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 

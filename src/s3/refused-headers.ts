@@ -1,0 +1,66 @@
+import { SealgateError } from '../errors.ts'
+import type { RequestHeaders } from './headers.ts'
+
+/*
+ * Headers that ask for what Sealgate does not do. They are refused before the body is read: to drop one silently would be a lie.
+ */
+
+/** Each changes what is written or whether it is: a customer's key, an append, a condition. */
+const UNSUPPORTED = [
+  'x-amz-server-side-encryption-customer-',
+  'x-amz-copy-source-server-side-encryption-customer-',
+  'x-amz-write-offset-bytes',
+  'x-amz-if-match-',
+]
+
+/** Of writes of objects and parts. */
+export function refuseObjectHeaders(headers: RequestHeaders): void {
+  for (const name of headers.names()) {
+    if (UNSUPPORTED.some((prefix) => name.startsWith(prefix))) throw notImplementedHeader(name)
+    if (name.startsWith('x-amz-object-lock-'))
+      throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
+  }
+  if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplementedHeader('x-amz-tagging')
+  refuseAcl(headers)
+}
+
+/** Of reads. The encryption of an object is no matter of who reads it; S3 refuses the header as well (User Guide, SSE-KMS and SSE-S3). */
+export function refuseReadHeaders(headers: RequestHeaders): void {
+  for (const name of headers.names()) {
+    if (name.startsWith('x-amz-server-side-encryption-customer-')) throw notImplementedHeader(name)
+    if (name.startsWith('x-amz-server-side-encryption')) {
+      throw new SealgateError('InvalidArgument', `${name} header is not supported for this operation.`, {
+        details: { ArgumentName: name },
+      })
+    }
+  }
+}
+
+/** Of CreateBucket. */
+export function refuseBucketHeaders(headers: RequestHeaders): void {
+  const lock = headers.get('x-amz-bucket-object-lock-enabled')
+  if (lock !== undefined && lock.toLowerCase() !== 'false')
+    throw notImplementedHeader('x-amz-bucket-object-lock-enabled')
+  const ownership = headers.get('x-amz-object-ownership')
+  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced')
+    throw notImplementedHeader('x-amz-object-ownership')
+  refuseAcl(headers)
+}
+
+/** All that there is belongs to the one account of the endpoint, and to it alone; these two say just that. */
+const OWN_ACLS = ['private', 'bucket-owner-full-control']
+
+function refuseAcl(headers: RequestHeaders): void {
+  const acl = headers.get('x-amz-acl')
+  const grants = headers.names().some((name) => name.startsWith('x-amz-grant-'))
+  if (grants || (acl !== undefined && !OWN_ACLS.includes(acl)))
+    throw new SealgateError('AccessControlListNotSupported')
+}
+
+export function notImplementedHeader(header: string): SealgateError {
+  return new SealgateError(
+    'NotImplemented',
+    'A header that you provided implies functionality that is not implemented.',
+    { details: { Header: header } },
+  )
+}
