@@ -106,7 +106,11 @@ export async function keysFor(
   options: RecoveryOptions,
 ): Promise<RecoveryKeys & { close(): void }> {
   const opened = await openOfflineKeys(config, options.realm)
-  return { ...recoveryKeys(opened), close: () => opened.keys.close() }
+  const close = () => {
+    opened.keys.close()
+    opened.kms.close()
+  }
+  return { ...recoveryKeys(opened), close }
 }
 
 export function recoveryKeys(

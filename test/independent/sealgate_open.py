@@ -2,8 +2,8 @@
 An independent reader of Sealgate's object format, written from src/envelope/FORMAT.md alone (section numbers below are its).
 It shares no code with the gateway, so what both read the same is what the document says.
 
-usage: sealgate_open.py KEYRING BUCKET KEY ATTRIBUTES OBJECT
-  KEYRING     keyring file of the deployment (section 12)
+usage: sealgate_open.py KEYS BUCKET KEY ATTRIBUTES OBJECT
+  KEYS        keyring file of the deployment, or how its key services are reached (key_services.py)
   ATTRIBUTES  JSON {"headers": {...}, "metadata": {..., "sealgate": ENVELOPE}} as the store keeps them
   OBJECT      the stored bytes
 Plaintext goes to standard output, and only after all of the object has been checked; exit status 1 if it does not open.
@@ -16,10 +16,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from key_services import Keys, Refused, gcm_open, hkdf, lp
 
 S = 65536
 MIB5 = 5 * 1024 * 1024
@@ -29,29 +26,7 @@ CHECKSUM_NAMES = {1: "CRC32", 2: "CRC32C", 3: "CRC64NVME", 4: "SHA1", 5: "SHA256
 HEADERS = ("content-language", "content-disposition", "cache-control", "expires", "x-amz-website-redirect-location")
 
 
-class Refused(Exception):
-    """Something does not decode, open or add up (section 10)."""
-
-
 # Section 1: notation
-
-def lp(value: bytes | str) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return struct.pack(">I", len(raw)) + raw
-
-
-def gcm_open(key: bytes, nonce: bytes, sealed: bytes, aad: bytes = b"") -> bytes:
-    try:
-        return AESGCM(key).decrypt(nonce, sealed, aad)
-    except InvalidTag:
-        raise Refused("a tag does not fit") from None
-    except ValueError as error:
-        raise Refused(str(error)) from None
-
-
-def hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=info).derive(key)
-
 
 def from_base64url(text: str) -> bytes:
     try:
@@ -105,19 +80,6 @@ def plain_length(stored: int) -> int:
     if stored_length(low) != stored:
         raise Refused("no sealed object has this length")
     return low
-
-
-# Section 12: the local keyring
-
-def unwrap(keyring: dict, cmk_id: str, wrapped: bytes, context: dict[str, str]) -> bytes:
-    masters = {entry["id"]: base64.b64decode(entry["key"]) for entry in keyring["keys"]}
-    if cmk_id not in masters:
-        raise Refused("the CMK is not in the keyring")
-    if len(wrapped) != 80:
-        raise Refused("wrapped DEK of another length")
-    canonical = b"".join(lp(name) + lp(context[name]) for name in sorted(context))
-    key = hkdf(masters[cmk_id], wrapped[:32], b"sealgate/local-kms/wrap/v1")
-    return gcm_open(key, bytes(12), wrapped[32:], lp(cmk_id) + lp(canonical))
 
 
 # Section 5: envelope
@@ -261,12 +223,10 @@ def open_part(oek: bytes, part: Part, sealed: bytes) -> bytes:
     return result
 
 
-def open_object(keyring: dict, bucket: str, key: str, attributes: dict, stored: bytes) -> tuple[bytes, Footer]:
+def open_object(keys: Keys, bucket: str, key: str, attributes: dict, stored: bytes) -> tuple[bytes, Footer]:
     envelope = parse_envelope(attributes["metadata"]["sealgate"])
-    realm = keyring["realm"]
-    context = {"realm": realm, "bucket": bucket, "dekId": envelope.dek_id.hex()}
-    dek = unwrap(keyring, envelope.cmk_id, envelope.wrapped, context)
-    oek = open_oek(envelope, dek, realm, bucket, key)
+    dek = keys.unwrap(envelope.cmk_id, envelope.wrapped, bucket, envelope.dek_id)
+    oek = open_oek(envelope, dek, keys.realm, bucket, key)
     if not hmac.compare_digest(metadata_hash(attributes["headers"], attributes["metadata"]), envelope.metadata_hash):
         raise Refused("metadata are not those that were sealed")
     return open_body(envelope.plain, oek, stored)
@@ -307,15 +267,15 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 5:
         print(__doc__, file=sys.stderr)
         return 2
-    keyring_file, bucket, key, attributes_file, object_file = arguments
-    with open(keyring_file) as file:
-        keyring = json.load(file)
+    keys_file, bucket, key, attributes_file, object_file = arguments
+    with open(keys_file) as file:
+        keys = Keys(json.load(file))
     with open(attributes_file) as file:
         attributes = json.load(file)
     with open(object_file, "rb") as file:
         stored = file.read()
     try:
-        plain, _ = open_object(keyring, bucket, key, attributes, stored)
+        plain, _ = open_object(keys, bucket, key, attributes, stored)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
