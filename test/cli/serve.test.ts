@@ -90,7 +90,7 @@ describe('sealgate serve', () => {
     assert.equal(await run.exit, 0)
   })
 
-  it('refuses a taken port, a directory in use, a keyring that others can read or that is missing', async () => {
+  it('refuses a taken port, a directory in use, a keyring that others can read, that is missing, or of another deployment', async () => {
     const port = await freePort()
     const running = serve(port)
     await ready(running)
@@ -107,12 +107,17 @@ describe('sealgate serve', () => {
     chmodSync(join(dataDir, 'keyring.json'), 0o644)
     const readable = serve(port)
     assert.equal(await readable.exit, 2)
-    assert.match(readable.output(), /keyring/)
+    assert.match(readable.output(), /others can read it; run: chmod 600/)
     rmSync(join(dataDir, 'keyring.json'))
     const missing = serve(port)
     assert.equal(await missing.exit, 2)
     assert.match(missing.output(), /keyring .* is missing, but .* holds data/)
     assert.ok(!existsSync(join(dataDir, 'keyring.json')))
+    const made = sealgate(['keygen', join(dataDir, 'keyring.json')])
+    assert.equal(await made.exit, 0)
+    const foreign = serve(port)
+    assert.equal(await foreign.exit, 2)
+    assert.match(foreign.output(), /belongs to another deployment/)
   })
 
   it('serves by several workers behind one port, and brings a killed one back', async () => {
