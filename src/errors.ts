@@ -87,6 +87,11 @@ export const ERRORS = {
     status: 400,
     message: 'The KMS key of this bucket is disabled. Enable it, or give the bucket another one.',
   },
+  'KMS.InvalidKeyUsageException': {
+    status: 400,
+    message:
+      'The KMS key of this bucket is not one for symmetric encryption with a context. Give it another one.',
+  },
   'KMS.KMSInvalidStateException': {
     status: 400,
     message: 'The state of the KMS key of this bucket does not allow its use (archived, or to be deleted).',

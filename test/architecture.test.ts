@@ -74,3 +74,11 @@ test('no room on the path of a request parses by WHATWG rules, which rewrite obj
     [],
   )
 })
+
+test('the SDK of AWS KMS is loaded only where it is used: other deployments do without its memory and its time', () => {
+  const loaded = files.filter((f) =>
+    /^(?:import|export)\s+(?!type\b)(?:[^'"();=]*?\s+from\s+)?'@aws-sdk\//m.test(text(f)),
+  )
+  assert.deepEqual(loaded, [])
+  assert.match(text('keys/kms/aws.ts'), /await import\('@aws-sdk\/client-kms'\)/)
+})

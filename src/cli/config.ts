@@ -1,5 +1,6 @@
 import { loadSettings } from '../config/config.ts'
-import { FIELDS, type Field } from '../config/fields.ts'
+import type { Field } from '../config/field.ts'
+import { FIELDS } from '../config/fields.ts'
 
 const COLUMN = 44
 

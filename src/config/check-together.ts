@@ -5,11 +5,13 @@ import type { Settings } from './settings.ts'
 const TOGETHER: readonly (readonly [FieldName, FieldName])[] = [
   ['accessKeyId', 'secretAccessKey'],
   ['kms.tencent.secretId', 'kms.tencent.secretKey'],
+  ['kms.aws.accessKeyId', 'kms.aws.secretAccessKey'],
 ]
 
 /** The section of each key service that has one: what it cannot do without, and what it needs as the default one. */
 const SECTIONS: Readonly<Record<string, { readonly needed: FieldName; readonly asDefault: FieldName }>> = {
   tencent: { needed: 'kms.tencent.region', asDefault: 'kms.tencent.keyId' },
+  aws: { needed: 'kms.aws.region', asDefault: 'kms.aws.keyId' },
 }
 
 /** Adds the mistakes that no field has by itself. */

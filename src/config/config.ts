@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { checkTogether } from './check-together.ts'
 import type { FieldName } from './fields.ts'
+import { buildKms, type KmsConfig } from './kms-config.ts'
 import { readEnvironment } from './read-environment.ts'
 import { readFile } from './read-file.ts'
 import { type BucketRule, Settings } from './settings.ts'
 
+export type { KmsConfig } from './kms-config.ts'
 export type { BucketRule } from './settings.ts'
 
 /** One frozen, checked configuration: what every process of the deployment starts from. */
@@ -35,24 +37,6 @@ export interface Config {
   }
   readonly shutdownGraceMs: number
   readonly logLevel: string
-}
-
-/** Which key services there are; one that is null is not configured. The local one is there if its keyring is. */
-export interface KmsConfig {
-  /** The one of buckets without a rule, and of names that do not say theirs. */
-  readonly provider: 'local' | 'tencent'
-  readonly dataKeys: 'kms' | 'local'
-  readonly graceMs: number
-  readonly timeoutMs: number
-  readonly keyring: string | null
-  readonly tencent: TencentConfig | null
-}
-
-export interface TencentConfig {
-  readonly region: string
-  readonly keyId: string | null
-  readonly endpoint: string | null
-  readonly credentials: { readonly secretId: string; readonly secretKey: string } | null
 }
 
 /** All mistakes of a configuration at once, each with where it is and what would be right. */
@@ -121,31 +105,6 @@ function build({ values, rules }: Settings): Config {
     shutdownGraceMs: number('shutdownGraceMs'),
     logLevel: text('logLevel'),
   })
-}
-
-function buildKms(values: Settings['values']): KmsConfig {
-  const keyring = (values.get('kms.keyring') ?? null) as string | null
-  return {
-    provider: values.get('kms.provider') as KmsConfig['provider'],
-    dataKeys: values.get('kms.dataKeys') as KmsConfig['dataKeys'],
-    graceMs: values.get('kms.graceMs') as number,
-    timeoutMs: values.get('kms.timeoutMs') as number,
-    keyring: keyring === null ? null : resolve(keyring),
-    tencent: buildTencent(values),
-  }
-}
-
-function buildTencent(values: Settings['values']): TencentConfig | null {
-  const text = (name: FieldName) => (values.get(name) ?? null) as string | null
-  const region = text('kms.tencent.region')
-  if (region === null) return null
-  const [secretId, secretKey] = [text('kms.tencent.secretId'), text('kms.tencent.secretKey')]
-  return {
-    region,
-    keyId: text('kms.tencent.keyId'),
-    endpoint: text('kms.tencent.endpoint'),
-    credentials: secretId === null || secretKey === null ? null : { secretId, secretKey },
-  }
 }
 
 function freeze<T extends object>(value: T): T {

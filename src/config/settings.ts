@@ -1,4 +1,5 @@
-import { FIELDS, type Field, type FieldName } from './fields.ts'
+import type { Field } from './field.ts'
+import { FIELDS, type FieldName } from './fields.ts'
 import { suggestion } from './suggestion.ts'
 
 export type Value = string | number | readonly string[] | null

@@ -1,3 +1,4 @@
+import { type AwsSection, openAws } from './kms/aws-service.ts'
 import { CmkNameError, type Provider, parseCmkName } from './kms/cmk-id.ts'
 import type { KeyService } from './kms/key-service.ts'
 import type { Kms, ReEncryptingKms } from './kms/kms.ts'
@@ -12,6 +13,7 @@ export interface KmsOptions {
   readonly timeoutMs: number
   readonly local: LocalSection | null
   readonly tencent: TencentSection | null
+  readonly aws: AwsSection | null
 }
 
 export interface OpenedKms {
@@ -36,7 +38,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws KeyringError, CmkNameError, KmsError: with what was configured there is no key */
 export async function openKms(options: KmsOptions, environment: Environment): Promise<OpenedKms> {
-  const services = openServices(options, environment)
+  const services = await openServices(options, environment)
   const close = () => {
     for (const service of services.values()) service.close()
   }
@@ -78,10 +80,14 @@ const HOW_TO_CONFIGURE: Readonly<Record<Provider, string>> = {
   vault: 'set kms.vault.address / SEALGATE_VAULT_ADDRESS',
 }
 
-function openServices(options: KmsOptions, environment: Environment): ReadonlyMap<Provider, KeyService> {
-  const { local, tencent, timeoutMs } = options
+async function openServices(
+  options: KmsOptions,
+  environment: Environment,
+): Promise<ReadonlyMap<Provider, KeyService>> {
+  const { local, tencent, aws, timeoutMs } = options
   const services = new Map<Provider, KeyService>()
   if (local !== null) services.set('local', openLocal(local))
   if (tencent !== null) services.set('tencent', openTencent(tencent, timeoutMs, environment))
+  if (aws !== null) services.set('aws', await openAws(aws, timeoutMs))
   return services
 }

@@ -27,6 +27,8 @@ export function inS3Terms(error: unknown): unknown {
         'The KMS key is not there, or its key service is not configured.',
         options,
       )
+    case 'key-usage':
+      return new SealgateError('KMS.InvalidKeyUsageException', undefined, options)
     case 'denied':
       return new SealgateError(
         'AccessDenied',

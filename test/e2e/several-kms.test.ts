@@ -4,23 +4,30 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-several-'))
 let emulator: TencentKmsEmulator
+let aws: AwsKmsEmulator
 let cmk: string
+let arn: string
 let server: RunningServer | undefined
 
 before(async () => {
   emulator = await TencentKmsEmulator.start()
   emulator.setAccount('id', 'key')
+  aws = await AwsKmsEmulator.start()
+  aws.setAccount('id', 'key')
+  arn = aws.createKey('sealgate')
   cmk = `tencent:${emulator.createKey('sealgate')}`
 })
 after(async () => {
   await server?.stop()
   await emulator.close()
+  await aws.close()
   rmSync(dataDir, { recursive: true })
 })
 
@@ -39,7 +46,11 @@ async function restart(env: Record<string, string>): Promise<TestBucket> {
   return TestBucket.of(s3, 'orders')
 }
 
-const tencent = () => ({
+const services = () => ({
+  SEALGATE_AWS_KMS_REGION: aws.region,
+  SEALGATE_AWS_KMS_ENDPOINT: aws.endpoint,
+  SEALGATE_AWS_KMS_ACCESS_KEY_ID: 'id',
+  SEALGATE_AWS_KMS_SECRET_ACCESS_KEY: 'key',
   SEALGATE_TENCENT_REGION: emulator.region,
   SEALGATE_TENCENT_KMS_ENDPOINT: emulator.endpoint,
   SEALGATE_TENCENT_SECRET_ID: 'id',
@@ -60,27 +71,36 @@ describe('a gateway with several key services', () => {
     const first = await restart({})
     await TestBucket.create(first.s3, 'orders')
     await first.put('local', 'under the keyring')
-    const moved = await restart({ ...tencent(), ...rule('tencent:alias/sealgate', keyring()) })
+    const moved = await restart({ ...services(), ...rule('tencent:alias/sealgate', keyring()) })
     await moved.put('tencent', 'under Tencent')
     const bigger = Buffer.alloc(6 * 2 ** 20, 'part')
     await moved.putParts('parts', [bigger, Buffer.from('end')])
-    const back = await restart({ ...tencent(), ...rule(keyring(), 'tencent:alias/sealgate') })
+    const again = await restart({ ...services(), ...rule('aws:alias/sealgate', keyring(), cmk) })
+    await again.put('aws', 'under AWS')
+    await again.putParts('more parts', [bigger, Buffer.from('end')])
+    const back = await restart({ ...services(), ...rule(keyring(), 'tencent:alias/sealgate', arn) })
     await back.put('local again', 'under the keyring')
     for (const [key, text, id] of [
       ['local', 'under the keyring', keyring()],
       ['tencent', 'under Tencent', cmk],
+      ['aws', 'under AWS', arn],
       ['local again', 'under the keyring', keyring()],
     ] as const) {
       assert.equal((await back.read(key)).toString(), text)
       assert.equal(await cmkOf(back, key), id)
     }
-    assert.equal((await back.read('parts')).length, bigger.length + 3)
-    assert.equal(await cmkOf(back, 'parts'), cmk)
+    for (const [key, id] of [
+      ['parts', cmk],
+      ['more parts', arn],
+    ] as const) {
+      assert.equal((await back.read(key)).length, bigger.length + 3)
+      assert.equal(await cmkOf(back, key), id)
+    }
   })
 
   it('the default service of a deployment may change: the realm stays that of the store', async () => {
     const bucket = await restart({
-      ...tencent(),
+      ...services(),
       ...rule('alias/sealgate', keyring()),
       SEALGATE_KMS: 'tencent',
       SEALGATE_TENCENT_KMS_KEY_ID: cmk.slice('tencent:'.length),
@@ -92,12 +112,15 @@ describe('a gateway with several key services', () => {
   })
 
   it('clients may name the CMK in every form that its operator would', async () => {
-    const bucket = await restart({ ...tencent(), ...rule('tencent:alias/sealgate', keyring()) })
+    const bucket = await restart({ ...services(), ...rule('tencent:alias/sealgate', keyring()) })
     const named = (SSEKMSKeyId: string) => ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId })
     for (const name of [cmk, cmk.slice('tencent:'.length), 'alias/sealgate', 'tencent:alias/sealgate'])
       await bucket.put('named', name, named(name))
+    const byArn = await restart({ ...services(), ...rule('aws:alias/sealgate', keyring(), cmk) })
+    for (const name of [arn, arn.split('/')[1] ?? '', 'alias/sealgate'])
+      await byArn.put('named', name, named(name))
     for (const name of [keyring(), 'alias/other'])
-      await fails(bucket.put('named', name, named(name)), 'KMS.NotFoundException', 400)
+      await fails(byArn.put('named', name, named(name)), 'KMS.NotFoundException', 400)
   })
 
   it('a retired CMK whose service is gone keeps nothing from starting, and only its objects are missed', async () => {

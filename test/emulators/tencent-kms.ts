@@ -11,9 +11,8 @@ import {
   randomUUID,
   timingSafeEqual,
 } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import { type Answered, Emulator, parse, Refusal } from './emulator.ts'
 
 export type KeyState = 'Enabled' | 'Disabled' | 'PendingDelete' | 'PendingImport' | 'Archived'
 
@@ -30,57 +29,18 @@ interface Account {
   token: string | undefined
 }
 
-/** What happens to a call instead of an answer; `after` lets the call take effect first. */
-export type Fault =
-  | { readonly kind: 'error'; readonly code: string }
-  | { readonly kind: 'status'; readonly status: number; readonly text?: string }
-  | { readonly kind: 'cut' | 'half' | 'silence' }
-  | { readonly kind: 'change'; readonly change: (answer: Record<string, unknown>) => void }
-
-export interface SeenCall {
-  readonly action: string
-  readonly body: Readonly<Record<string, unknown>>
-  /** The error code of its answer. */
-  readonly error: string | undefined
-}
-
 const VERSION = '2019-01-18'
 const SKEW_S = 300
 
-export class TencentKmsEmulator {
-  readonly calls: SeenCall[] = []
+export class TencentKmsEmulator extends Emulator {
   readonly region = 'ap-guangzhou'
-  readonly #server: Server
   readonly #keys = new Map<string, Cmk>()
   readonly #accounts = new Map<string, Account>()
-  readonly #faults: Fault[] = []
-  /** Every call meets it while it is set. */
-  outage: Fault | undefined
-  clockOffsetMs = 0
   /** The official client signs the host without its port and takes the service's name from the endpoint. */
   acceptOfficialClient = false
 
-  private constructor() {
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error))
-    })
-  }
-
-  static async start(): Promise<TencentKmsEmulator> {
-    const emulator = new TencentKmsEmulator()
-    emulator.#server.listen(0, '127.0.0.1')
-    await once(emulator.#server, 'listening')
-    return emulator
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections()
-    this.#server.close()
-    await once(this.#server, 'close')
+  static start(): Promise<TencentKmsEmulator> {
+    return new TencentKmsEmulator().listen()
   }
 
   createKey(alias: string): string {
@@ -105,50 +65,26 @@ export class TencentKmsEmulator {
     this.#accounts.delete(secretId)
   }
 
-  /** The next calls meet these, one each. */
-  fail(...faults: readonly Fault[]): void {
-    this.#faults.push(...faults)
-  }
-
-  count(action: string): number {
-    return this.calls.filter((call) => call.action === action && call.error === undefined).length
-  }
-
   #key(id: string): Cmk {
     const key = this.#keys.get(id)
     if (key === undefined) throw new TypeError(`no key ${id}`)
     return key
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const body = Buffer.concat(chunks)
-    const fault = this.#faults.shift() ?? this.outage
-    if (fault?.kind === 'silence') return
-    if (fault?.kind === 'cut') return void request.socket.destroy()
-    response.setHeader('date', new Date(this.#now()).toUTCString())
-    if (fault?.kind === 'status') {
-      response.writeHead(fault.status, { 'content-type': 'text/html' })
-      response.end(fault.text ?? '<html><body>gateway error</body></html>')
-      return
-    }
-    const answer = fault?.kind === 'error' ? failure(fault.code) : this.#answer(request, body)
-    if (fault?.kind === 'change') fault.change(answer)
-    const text = JSON.stringify({ Response: { ...answer, RequestId: randomUUID() } })
+  protected override answer(request: IncomingMessage, body: Buffer, refuse: string | undefined): Answered {
+    const answer = refuse === undefined ? this.#answer(request, body) : failure(refuse)
     const error = (answer['Error'] as { Code: string } | undefined)?.Code
-    this.calls.push({ action: String(request.headers['x-tc-action']), body: parse(body) ?? {}, error })
-    if (fault?.kind === 'half') {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': text.length })
-      response.write(text.slice(0, text.length / 2), () => request.socket.destroy())
-      return
+    return {
+      action: String(request.headers['x-tc-action']),
+      body: parse(body) ?? {},
+      error,
+      status: 200,
+      answer,
     }
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(text)
   }
 
-  #now(): number {
-    return Date.now() + this.clockOffsetMs
+  protected override wrap(answer: Record<string, unknown>): unknown {
+    return { Response: { ...answer, RequestId: randomUUID() } }
   }
 
   #answer(request: IncomingMessage, body: Buffer): Record<string, unknown> {
@@ -177,8 +113,7 @@ export class TencentKmsEmulator {
     const account = this.#accounts.get(secretId)
     if (account === undefined) throw new Refusal('AuthFailure.SecretIdNotFound')
     const timestamp = Number(request.headers['x-tc-timestamp'])
-    if (!(Math.abs(timestamp - this.#now() / 1000) <= SKEW_S))
-      throw new Refusal('AuthFailure.SignatureExpire')
+    if (!(Math.abs(timestamp - this.now() / 1000) <= SKEW_S)) throw new Refusal('AuthFailure.SignatureExpire')
     if (new Date(timestamp * 1000).toISOString().slice(0, 10) !== date)
       throw new Refusal('AuthFailure.SignatureFailure')
     if ((request.headers['x-tc-token'] ?? undefined) !== account.token)
@@ -318,15 +253,6 @@ export class TencentKmsEmulator {
   }
 }
 
-class Refusal extends Error {
-  readonly code: string
-
-  constructor(code: string) {
-    super(code)
-    this.code = code
-  }
-}
-
 function wrap(key: Cmk, plaintext: Buffer, context: string): string {
   const version = key.versions.length - 1
   const head = Buffer.from(`${key.id}#${version}`).toString('base64')
@@ -358,17 +284,6 @@ function read(
 
 function failure(code: string): Record<string, unknown> {
   return { Error: { Code: code, Message: `emulated ${code}` } }
-}
-
-function parse(body: Buffer): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null
-  } catch {
-    return null
-  }
 }
 
 function hmac(key: Buffer | string, text: string): Buffer {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { LocalKms } from '../../src/keys/index.ts'
+import { AwsKms } from '../../src/keys/kms/aws.ts'
 import { TencentKms } from '../../src/keys/kms/tencent.ts'
 import { kmsConformance } from '../conformance/kms.ts'
+import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 
 kmsConformance('the local keyring', async () => {
@@ -27,5 +29,24 @@ kmsConformance('Tencent KMS (emulated)', async () => {
     other: `tencent:${emulator.createKey('two')}`,
     absent: 'tencent:00000000-0000-4000-8000-000000000000',
     close: () => emulator.close(),
+  }
+})
+
+kmsConformance('AWS KMS (emulated)', async () => {
+  const emulator = await AwsKmsEmulator.start()
+  const credentials = { accessKeyId: 'id', secretAccessKey: 'key' }
+  emulator.setAccount('id', 'key')
+  const { region, endpoint } = emulator
+  const kms = await AwsKms.load({ region, endpoint, credentials, timeoutMs: 2000 })
+  const cmk = emulator.createKey('one')
+  return {
+    kms,
+    cmk,
+    other: emulator.createKey('two'),
+    absent: cmk.replace(/[0-9a-f]{12}$/, '000000000000'),
+    close: async () => {
+      kms.close()
+      await emulator.close()
+    },
   }
 })

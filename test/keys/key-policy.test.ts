@@ -41,6 +41,7 @@ function options(more: Partial<KmsOptions> = {}): KmsOptions {
     timeoutMs: 1000,
     local: { keyring: path },
     tencent: { region, endpoint, keyId: 'alias/orders', credentials },
+    aws: null,
     ...more,
   }
 }

@@ -5,7 +5,8 @@ import { WrappedKeyError } from '../../src/keys/kms/kms.ts'
 import { KmsError, type KmsFault } from '../../src/keys/kms/kms-error.ts'
 import { signTc3 } from '../../src/keys/kms/tc3.ts'
 import { type TencentCredentials, TencentKms } from '../../src/keys/kms/tencent.ts'
-import { type Fault, TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import type { Fault } from '../emulators/emulator.ts'
+import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 
 const context = { realm: 'r', bucket: 'b', dekId: '00'.repeat(16) }
 const credentials: TencentCredentials = { secretId: 'AKIDTEST', secretKey: 'secret-of-the-tests' }

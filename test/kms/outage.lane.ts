@@ -9,7 +9,7 @@ import {
   type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3'
-import type { Fault } from '../emulators/tencent-kms.ts'
+import type { Fault } from '../emulators/emulator.ts'
 import { Replicas } from './replicas.ts'
 
 const GRACE_MS = 6000

@@ -3,6 +3,7 @@
  * - `throttled`, `unavailable`: passing; worth a retry, and no word about the key
  * - `denied`: the credentials may not use the key, or are no good
  * - `disabled`, `invalid-state` (archived, pending deletion or import), `not-found`: the key, until somebody changes it
+ * - `key-usage`: a key that is not for encryption with a context
  * - `protocol`: an answer that this service does not give (cut, of another shape, under another key)
  */
 export type KmsFault =
@@ -12,6 +13,7 @@ export type KmsFault =
   | 'disabled'
   | 'invalid-state'
   | 'not-found'
+  | 'key-usage'
   | 'protocol'
 
 /** A call to a key service that failed. The message is for the log; it names no secret. */

@@ -1,0 +1,68 @@
+import { resolve } from 'node:path'
+import type { FieldName } from './fields.ts'
+import type { Settings } from './settings.ts'
+
+/** Which key services there are; one that is null is not configured. The local one is there if its keyring is. */
+export interface KmsConfig {
+  /** The one of buckets without a rule, and of names that do not say theirs. */
+  readonly provider: 'local' | 'tencent' | 'aws'
+  readonly dataKeys: 'kms' | 'local'
+  readonly graceMs: number
+  readonly timeoutMs: number
+  readonly keyring: string | null
+  readonly tencent: {
+    readonly region: string
+    readonly keyId: string | null
+    readonly endpoint: string | null
+    readonly credentials: { readonly secretId: string; readonly secretKey: string } | null
+  } | null
+  readonly aws: {
+    readonly region: string
+    readonly keyId: string | null
+    readonly endpoint: string | null
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
+  } | null
+}
+
+export function buildKms(values: Settings['values']): KmsConfig {
+  const text = (name: FieldName) => (values.get(name) ?? null) as string | null
+  const path = (name: FieldName) => {
+    const value = text(name)
+    return value === null ? null : resolve(value)
+  }
+  return {
+    provider: text('kms.provider') as KmsConfig['provider'],
+    dataKeys: text('kms.dataKeys') as KmsConfig['dataKeys'],
+    graceMs: values.get('kms.graceMs') as number,
+    timeoutMs: values.get('kms.timeoutMs') as number,
+    keyring: path('kms.keyring'),
+    tencent: tencent(text),
+    aws: aws(text),
+  }
+}
+
+type Text = (name: FieldName) => string | null
+
+function tencent(text: Text): KmsConfig['tencent'] {
+  const region = text('kms.tencent.region')
+  const [secretId, secretKey] = [text('kms.tencent.secretId'), text('kms.tencent.secretKey')]
+  if (region === null) return null
+  return {
+    region,
+    keyId: text('kms.tencent.keyId'),
+    endpoint: text('kms.tencent.endpoint'),
+    credentials: secretId === null || secretKey === null ? null : { secretId, secretKey },
+  }
+}
+
+function aws(text: Text): KmsConfig['aws'] {
+  const region = text('kms.aws.region')
+  const [accessKeyId, secretAccessKey] = [text('kms.aws.accessKeyId'), text('kms.aws.secretAccessKey')]
+  if (region === null) return null
+  return {
+    region,
+    keyId: text('kms.aws.keyId'),
+    endpoint: text('kms.aws.endpoint'),
+    credentials: accessKeyId === null || secretAccessKey === null ? null : { accessKeyId, secretAccessKey },
+  }
+}
