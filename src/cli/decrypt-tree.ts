@@ -6,6 +6,7 @@ import { plainSize } from '../envelope/index.ts'
 import { type Offline, openOffline } from '../offline.ts'
 import { beginReading, drain, type Reading } from '../recovery/reading.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
+import { namesOf } from '../recovery/safe-path.ts'
 import { bucketsIn, listed, sealedInStore } from '../recovery/store-source.ts'
 import type { DecryptOptions } from './decrypt.ts'
 import { OutputFile } from './output-file.ts'
@@ -16,6 +17,7 @@ import { TreeReport } from './tree-report.ts'
 
 const WORKERS = 8
 const ATTEMPTS = 3
+const SAME_TIME_MS = 2000
 
 /** One object on its way: where it is, and where it goes. */
 export interface Task {
@@ -23,6 +25,7 @@ export interface Task {
   readonly key: string
   /** Plaintext bytes by the listing; null for a length that no sealed object has. */
   readonly size: number | null
+  readonly lastModified: number
   readonly place: Place
 }
 
@@ -73,12 +76,13 @@ async function* tasks(
   directory: string,
 ): AsyncGenerator<Task & { readonly places: Places }> {
   for (const bucket of await bucketsIn(offline.storage, tree.bucket, config.systemBucket)) {
-    const places = new Places(tree.bucket === '' ? join(directory, bucket) : directory)
+    // Names of buckets are the store's word as well.
+    const places = new Places(tree.bucket === '' ? join(directory, ...namesOf(bucket)) : directory)
     // Names below the last directory of the prefix, as copying tools have it.
     const cut = tree.prefix.lastIndexOf('/') + 1
-    for await (const { key, size: stored } of listed(offline.storage, bucket, tree.prefix)) {
+    for await (const { key, size: stored, lastModified } of listed(offline.storage, bucket, tree.prefix)) {
       const size = plainSize(stored)
-      yield { bucket, key, size, place: places.place(key.slice(cut), size), places }
+      yield { bucket, key, size, lastModified, place: places.place(key.slice(cut), size), places }
     }
   }
 }
@@ -140,9 +144,9 @@ class TreeRun {
 
   async #one(task: Task): Promise<void> {
     const { report, progress, options } = this.#o
-    const { place, size } = task
-    if (options.overwrite !== true && size !== null && place.present === size) {
-      progress.advance(size)
+    const { size } = task
+    if (options.overwrite !== true && isThere(task)) {
+      progress.advance(size ?? 0)
       report.present(task)
       return
     }
@@ -152,7 +156,8 @@ class TreeRun {
     } catch (error) {
       if (!(error instanceof RecoveryError)) throw error
       if (error.finding === 'key-service' && error.passing) throw error
-      report.failure(task, error, (line) => progress.say(line))
+      if (error.finding === 'gone') report.gone(task)
+      else report.failure(task, error, (line) => progress.say(line))
     }
     progress.note = report.counts()
   }
@@ -193,4 +198,9 @@ class TreeRun {
       reading.object.objectKey.destroy()
     }
   }
+}
+
+/** Written by an earlier run, from the object as it still is: a listing has more digits of the time than an answer may have. */
+function isThere({ size, lastModified, place: { present } }: Task): boolean {
+  return present !== null && present.size === size && Math.abs(present.mtimeMs - lastModified) < SAME_TIME_MS
 }

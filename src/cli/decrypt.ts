@@ -7,6 +7,7 @@ import { clientAttributes } from '../recovery/describe.ts'
 import { spool } from '../recovery/file-source.ts'
 import { decodeEnvelope, type LogicalName, type RecoveryKeys } from '../recovery/open-sealed.ts'
 import { beginReading, beginStream, drain, type Reading } from '../recovery/reading.ts'
+import { shown } from '../recovery/shown.ts'
 import { parseRange, type RangeRequest } from '../recovery/slice.ts'
 import { decryptTree } from './decrypt-tree.ts'
 import { OutputFile } from './output-file.ts'
@@ -44,7 +45,7 @@ export async function decrypt(source: string, options: DecryptOptions): Promise<
       input.kind === 'object'
         ? await beginReading(keys, name, input.sealed, range, options)
         : await beginStream(keys, name, input.stream, options)
-    const checksums = await deliver(name.key, reading, options.output)
+    const checksums = await deliver(shown(name.key), reading, options.output)
     report(name, reading, checksums, options)
   } finally {
     for (const close of closers.reverse()) await close()

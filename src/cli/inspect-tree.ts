@@ -6,7 +6,6 @@ import { RecoveryError } from '../recovery/recovery-error.ts'
 import { bucketsIn, listed, sealedInStore } from '../recovery/store-source.ts'
 import type { InspectOptions } from './inspect.ts'
 import type { Location } from './recovery-input.ts'
-import { shown } from './tree-report.ts'
 
 /** Objects that are looked at at once. */
 const AHEAD = 16
@@ -24,7 +23,7 @@ export async function inspectTree(
     const look = async (bucket: string, key: string) => {
       try {
         const sealed = await sealedInStore(storage, { bucket, key })
-        return describeEnvelope(sealed.name, decodeEnvelope(sealed), sealed.size)
+        return { bucket, key, ...describeEnvelope(sealed.name, decodeEnvelope(sealed), sealed.size) }
       } catch (error) {
         if (error instanceof RecoveryError) return error
         throw error
@@ -35,14 +34,14 @@ export async function inspectTree(
         failed += 1
         if (options.json === true)
           console.log(JSON.stringify({ finding: found.finding, message: found.message }))
-        else console.error(`failed: ${shown(found.message)}`)
+        else console.error(`failed: ${found.message}`)
         continue
       }
       byCmk.set(found.cmkId, (byCmk.get(found.cmkId) ?? 0) + 1)
       console.log(
         options.json === true
           ? JSON.stringify(found)
-          : `${shown(found.name)}  ${found.plainSize ?? '?'} bytes  ${found.kind}  CMK ${found.cmkId}  data key ${found.dekId}`,
+          : `${found.name}  ${found.plainSize ?? '?'} bytes  ${found.kind}  CMK ${found.cmkId}  data key ${found.dekId}`,
       )
     }
   } finally {

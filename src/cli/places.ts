@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, mkdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { asideOf, namesOf } from '../recovery/safe-path.ts'
@@ -8,8 +8,8 @@ const MAX_KNOWN_DIRECTORIES = 10_000
 /** Where an object of a prefix goes. */
 export interface Place {
   readonly path: string
-  /** Bytes of the file that is there; null if there is none, or it is a directory's place. */
-  readonly present: number | null
+  /** The file that is there; null if there is none, or it is a directory's place. */
+  readonly present: Pick<Stats, 'size' | 'mtimeMs'> | null
   /** True for an empty object whose key ends in a slash: what S3 clients make in place of directories. */
   readonly isDirectory: boolean
   /** True if the path is not the key as it stands. */
@@ -44,7 +44,7 @@ export class Places {
     this.#coming.add(path)
     return {
       path,
-      present: statSync(path, { throwIfNoEntry: false })?.size ?? null,
+      present: statSync(path, { throwIfNoEntry: false }) ?? null,
       isDirectory: false,
       renamed: path !== `${this.#root}/${key}`,
     }

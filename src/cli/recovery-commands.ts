@@ -13,7 +13,7 @@ export function addRecoveryCommands(program: Command): void {
     .addOption(new Option('-o, --output <path>', 'a file, or for a prefix a directory'))
     .addOption(new Option('--range <a-b>', 'a part of the plaintext: A-B (both included, from 0), A- or -N'))
     .addOption(new Option('--ignore-metadata', 'open it although its metadata were changed'))
-    .addOption(new Option('--overwrite', 'below a prefix: write also what is there in the right size'))
+    .addOption(new Option('--overwrite', 'below a prefix: write also what an earlier run wrote'))
     .addHelpText('after', DECRYPT_HELP)
     .action((object: string, options: DecryptOptions) => guarded(() => decrypt(object, options), options))
   withInputs(program.command('inspect').argument('[object]', `${OBJECT}; or only its metadata by an option`))

@@ -1,5 +1,4 @@
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
 import { StartupError } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { type openOffline, openOfflineKeys } from '../offline.ts'
@@ -148,15 +147,29 @@ async function metadataOf(path: string | null, options: RecoveryOptions): Promis
 async function readMetadata({ envelope, metadata, key }: RecoveryOptions): Promise<MetadataDocument> {
   if (envelope !== undefined && metadata !== undefined)
     throw new StartupError('Give --metadata or --envelope, not both.')
-  if (metadata === '-') return parseMetadataDocument(await text(process.stdin), 'standard input', key)
+  if (metadata === '-') return parseMetadataDocument(await readStandardInput(), 'standard input', key)
   if (metadata !== undefined) return parseMetadataDocument(readLimited(metadata), metadata, key)
   return { envelope: envelope?.trim() ?? '', attributes: [], size: null }
 }
 
 function readLimited(file: string): string {
-  if (statSync(file).size > MAX_DOCUMENT_BYTES)
-    throw new StartupError(`${file} is too long for the metadata of an object. Is it the object itself?`)
+  if (statSync(file).size > MAX_DOCUMENT_BYTES) throw tooLong(file)
   return readFileSync(file, 'utf8')
+}
+
+async function readStandardInput(): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > MAX_DOCUMENT_BYTES) throw tooLong('standard input')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function tooLong(name: string): StartupError {
+  return new StartupError(`${name} is too long for the metadata of an object. Is it the object itself?`)
 }
 
 function checkSize(path: string, size: number, document: MetadataDocument): void {

@@ -1,6 +1,7 @@
 import { clientAttributes } from '../recovery/describe.ts'
 import type { Reading } from '../recovery/reading.ts'
 import type { RecoveryError } from '../recovery/recovery-error.ts'
+import { shown } from '../recovery/shown.ts'
 import type { Task } from './decrypt-tree.ts'
 import { formatBytes } from './progress.ts'
 
@@ -14,6 +15,7 @@ export class TreeReport {
   #bytes = 0
   #present = 0
   #renamed = 0
+  #gone = 0
   failed = 0
 
   constructor(json: boolean) {
@@ -21,7 +23,7 @@ export class TreeReport {
   }
 
   get counted(): number {
-    return this.#objects + this.#present + this.failed
+    return this.#objects + this.#present + this.#gone + this.failed
   }
 
   counts(): string {
@@ -44,21 +46,28 @@ export class TreeReport {
     this.#line(task, { outcome: 'present', size: task.size })
   }
 
+  /** Deleted since it was listed. */
+  gone(task: Task): void {
+    this.#gone += 1
+    this.#line(task, { outcome: 'gone' })
+  }
+
   failure(task: Task, { finding, message }: RecoveryError, say: (line: string) => void): void {
     this.failed += 1
     this.#line(task, { outcome: 'failed', finding, message })
-    if (!this.#json && this.failed <= MAX_SHOWN) say(`failed: ${shown(message)}`)
+    if (!this.#json && this.failed <= MAX_SHOWN) say(`failed: ${message}`)
   }
 
   summary(source: string, output: string): void {
-    const [objects, bytes, present, failed] = [this.#objects, this.#bytes, this.#present, this.failed]
+    const [written, bytes, present] = [this.#objects, this.#bytes, this.#present]
+    const [gone, failed] = [this.#gone, this.failed]
     if (this.#json) {
-      console.log(JSON.stringify({ summary: { source, output, written: objects, bytes, present, failed } }))
+      console.log(JSON.stringify({ summary: { source, output, written, bytes, present, gone, failed } }))
       return
     }
     const more = failed > MAX_SHOWN ? `, of which ${failed - MAX_SHOWN} are not shown (--json has all)` : ''
     console.log(
-      `${source}: ${objects} objects (${formatBytes(bytes)}) decrypted and verified, ${present} there already, ${failed} failed${more}`,
+      `${source}: ${written} objects (${formatBytes(bytes)}) decrypted and verified, ${present} there already, ${gone === 0 ? '' : `${gone} deleted meanwhile, `}${failed} failed${more}`,
     )
   }
 
@@ -69,11 +78,4 @@ export class TreeReport {
 
 function nameOf({ bucket, key }: Task): string {
   return `s3://${bucket}/${key}`
-}
-
-/** A key may hold what moves a terminal's cursor. */
-export function shown(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
 }

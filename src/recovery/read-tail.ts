@@ -95,7 +95,8 @@ async function collect(name: string, body: AsyncIterable<Uint8Array>, bytes: num
   const out = Buffer.alloc(bytes)
   let filled = 0
   for await (const chunk of body) {
-    if (filled + chunk.length > bytes) throw new RangeError('more bytes than were asked for')
+    if (filled + chunk.length > bytes)
+      throw new RecoveryError('store', `${name}: more bytes came than were asked for.`)
     out.set(chunk, filled)
     filled += chunk.length
   }

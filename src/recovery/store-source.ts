@@ -11,6 +11,7 @@ import {
 } from '../storage/storage.ts'
 import { RecoveryError } from './recovery-error.ts'
 import type { SealedBytes, SealedObject } from './sealed-object.ts'
+import { shown } from './shown.ts'
 
 /** Up to this size one call to the store brings object and metadata together. */
 const WHOLE_READ_BYTES = 1024 * 1024
@@ -66,7 +67,7 @@ export async function bucketsIn(
 }
 
 function nameInStore({ bucket, key }: ObjectName): string {
-  return `s3://${bucket}/${key}`
+  return `s3://${bucket}/${shown(key)}`
 }
 
 /** Ranges of a larger object, pinned to the version that the first call saw. */

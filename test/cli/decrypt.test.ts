@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -236,11 +237,16 @@ describe('sealgate decrypt, from the store', () => {
     assert.deepEqual(written.sort(), ['100%', 'a', 'd/'])
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'content of a')
 
+    const { mtime } = statSync(join(directory, 'a'))
     writeFileSync(join(directory, 'a'), 'content of b')
+    utimesSync(join(directory, 'a'), mtime, mtime)
     await decrypt(['s3://documents/', '-o', directory])
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'content of b')
     await decrypt(['s3://documents/', '-o', directory, '--overwrite'])
     assert.equal(readFileSync(join(directory, 'a'), 'utf8'), 'content of a')
+    utimesSync(join(directory, 'a'), 1, 1)
+    const newer = await decrypt(['s3://documents/', '-o', directory])
+    assert.match(newer.stdout.toString(), /2 objects .* 6 there already/)
     const exact = await decrypt(['s3://documents/d/', '--exact', '--json'])
     assert.equal((JSON.parse(exact.stderr) as { size: number }).size, 0)
   })

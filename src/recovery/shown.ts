@@ -1,0 +1,7 @@
+/** Text of others for a terminal, whose cursor control characters would move. */
+export function shown(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
