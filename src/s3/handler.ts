@@ -84,6 +84,8 @@ async function handle(
     const error = gone.signal.aborted && isAbort(thrown) ? clientGone(thrown) : thrown
     outcome.error = isError(error) ? error.kind : 'InternalError'
     outcome.reason = isError(error) ? error.reason : undefined
+    // What is not here has a name all the same.
+    if (isError(error, 'NotImplemented')) outcome.operation = error.details['Operation'] ?? outcome.operation
     outcome.cause = isError(error) ? error.cause : error
     await writeError({ request, response, requestId, region: options.region }, error, target)
   } finally {

@@ -1,6 +1,7 @@
 import { SealgateError } from '../errors.ts'
 import type { Operation } from './context.ts'
 import type { RequestHeaders } from './headers.ts'
+import { notImplemented, operationOf } from './not-implemented.ts'
 import * as bucket from './operations/bucket.ts'
 import * as list from './operations/list.ts'
 import * as multipart from './operations/multipart.ts'
@@ -125,54 +126,6 @@ const TABLE: readonly Row[] = [
 /** The names of all operations, as the S3 API reference spells them. */
 export const OPERATIONS: readonly string[] = TABLE.map(({ name }) => name)
 
-/**
- * Sub-resources of the S3 API that are not here, or not for every method. Without this list `GET /bucket/key?tagging` would
- * answer the object itself. The value is the name as it stands in the operation's (`GetObjectTagging`).
- */
-const SUBRESOURCES: Readonly<Record<string, string>> = {
-  accelerate: 'AccelerateConfiguration',
-  acl: 'Acl',
-  analytics: 'AnalyticsConfiguration',
-  annotation: 'Annotation',
-  append: 'Append',
-  cors: 'Cors',
-  encryption: 'Encryption',
-  'intelligent-tiering': 'IntelligentTieringConfiguration',
-  inventory: 'InventoryConfiguration',
-  'legal-hold': 'LegalHold',
-  lifecycle: 'LifecycleConfiguration',
-  logging: 'Logging',
-  metadataConfiguration: 'MetadataConfiguration',
-  metadataTable: 'MetadataTableConfiguration',
-  metrics: 'MetricsConfiguration',
-  notification: 'NotificationConfiguration',
-  'object-lock': 'LockConfiguration',
-  ownershipControls: 'OwnershipControls',
-  policy: 'Policy',
-  policyStatus: 'PolicyStatus',
-  publicAccessBlock: 'PublicAccessBlock',
-  renameObject: 'Rename',
-  replication: 'Replication',
-  requestPayment: 'RequestPayment',
-  restore: 'Restore',
-  retention: 'Retention',
-  select: 'SelectContent',
-  session: 'Session',
-  tagging: 'Tagging',
-  torrent: 'Torrent',
-  versioning: 'Versioning',
-  versions: 'Versions',
-  website: 'Website',
-}
-
-const VERBS: Readonly<Record<string, string>> = {
-  GET: 'Get',
-  HEAD: 'Head',
-  PUT: 'Put',
-  POST: 'Post',
-  DELETE: 'Delete',
-}
-
 /** Parameters that choose an operation. */
 const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query))
 
@@ -194,9 +147,8 @@ export function findOperation(
       (candidate.header === undefined || headers.get(candidate.header) !== undefined),
   )
   for (const [name] of target.query.entries()) {
-    const resource = Object.hasOwn(SUBRESOURCES, name) ? SUBRESOURCES[name] : undefined
-    if (resource !== undefined && row?.query?.includes(name) !== true)
-      throw notImplemented(`${VERBS[method] ?? method}${on === 'object' ? 'Object' : 'Bucket'}${resource}`)
+    const operation = operationOf(method, on, name, target.query)
+    if (operation !== null && row?.query?.includes(name) !== true) throw notImplemented(operation)
   }
   if (row !== undefined) {
     refuseStraySelectors(row, target)
@@ -215,8 +167,4 @@ function refuseStraySelectors({ name, query = [], optional = [] }: Row, target: 
       details: { ArgumentName: parameter, ArgumentValue: value },
     })
   }
-}
-
-function notImplemented(name: string): SealgateError {
-  return new SealgateError('NotImplemented', `${name} is not implemented.`, { details: { Operation: name } })
 }

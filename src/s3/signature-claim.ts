@@ -33,13 +33,19 @@ export function readClaim(request: SignedRequest): Claim {
   if (authorization !== undefined) return readHeaderClaim(request.headers, authorization)
   if (request.method === 'POST' && /^multipart\/form-data\b/i.test(request.headers.get('content-type') ?? ''))
     throw new SealgateError('NotImplemented', 'Uploads by an HTML form (POST Object) are not implemented.')
-  throw new SealgateError('AccessDenied', undefined, { reason: 'anonymous' })
+  throw new SealgateError(
+    'AccessDenied',
+    'Anonymous access is not allowed. Sign the request with an access key.',
+    {
+      reason: 'anonymous',
+    },
+  )
 }
 
 function notVersion4(): SealgateError {
   return new SealgateError(
     'InvalidRequest',
-    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 (signature_version = s3v4 in boto3 and aws-cli).',
   )
 }
 

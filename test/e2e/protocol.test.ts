@@ -116,7 +116,7 @@ describe('requests as bytes', () => {
       ['PUT', '/wire?versioning', 'PutBucketVersioning'],
       ['PUT', '/wire/k?tagging', 'PutObjectTagging'],
       ['GET', '/wire/k?torrent', 'GetObjectTorrent'],
-      ['POST', '/wire/k?select&select-type=2', 'PostObjectSelectContent'],
+      ['POST', '/wire/k?select&select-type=2', 'SelectObjectContent'],
       ['DELETE', '/wire?policy', 'DeleteBucketPolicy'],
     ] as const) {
       const body = await answers({ method, target }, 501, 'NotImplemented')

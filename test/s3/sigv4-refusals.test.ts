@@ -192,9 +192,9 @@ describe('scope', () => {
 describe('other ways to authenticate', () => {
   test('none at all: AccessDenied', () => void refused(without(list(), 'Authorization'), 'AccessDenied'))
 
-  test('Signature Version 2: InvalidRequest in the words of AWS', () => {
+  test('Signature Version 2: InvalidRequest in the words of AWS, and what to do', () => {
     const words =
-      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.'
+      'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 (signature_version = s3v4 in boto3 and aws-cli).'
     assert.equal(
       refused(
         authorization(() => 'AWS AKIA:abc='),
