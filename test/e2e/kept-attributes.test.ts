@@ -116,6 +116,6 @@ describe('what is kept with an object', () => {
     await s3.send(
       new PutObjectCommand({ Bucket, Key: 'coded', Body, ContentLength: 8, ContentEncoding: 'gzip, br' }),
     )
-    assert.equal((await head('coded')).ContentEncoding, 'gzip,br')
+    assert.equal((await head('coded')).ContentEncoding, 'gzip, br')
   })
 })

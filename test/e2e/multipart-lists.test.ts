@@ -106,6 +106,6 @@ describe('ListMultipartUploads', () => {
     const encoded = await send(gateway, {
       target: `/${Bucket}?encoding-type=url&prefix=${encodeURIComponent('ü ')}&uploads`,
     })
-    assert.match(encoded.body, /<Prefix>%C3%BC\+<\/Prefix>/)
+    assert.match(encoded.body, /<Prefix>%C3%BC%20<\/Prefix>/)
   })
 })

@@ -120,6 +120,15 @@ describe('multipart uploads under races and faults', () => {
     assert.deepEqual((await bucket.complete(Key, UploadId, parts)).ETag, head.ETag)
   })
 
+  it('CompleteMultipartUpload_sentAgain: a condition that was met is not asked a second time', async () => {
+    const { ETag } = await bucket.put('again', 'old')
+    const id = await bucket.begin('again')
+    const parts = [await bucket.send('again', id, 1, Buffer.from('new'))]
+    const first = await bucket.complete('again', id, parts, { IfMatch: ETag })
+    assert.equal((await bucket.complete('again', id, parts, { IfMatch: ETag })).ETag, first.ETag)
+    assert.equal((await bucket.read('again')).toString(), 'new')
+  })
+
   it('AbortMultipartUpload_racing UploadPart ends with no upload and no object', async () => {
     const Key = 'aborted'
     const id = await bucket.begin(Key)

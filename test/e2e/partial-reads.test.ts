@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
-import { converse, type RawRequest, send, signed } from '../lib/raw-http.ts'
+import { send } from '../lib/raw-http.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'partial'
@@ -24,45 +24,6 @@ before(async () => {
   bucket = await TestBucket.create(s3, Bucket)
 })
 after(() => gateway.close())
-
-describe('If-Range', () => {
-  it('gives the range while the object is the one that it names, and else the whole', async () => {
-    const body = randomBytes(200_000)
-    await bucket.put('ranged', body)
-    const first = await send(gateway, { target: `/${Bucket}/ranged`, headers: { range: 'bytes=0-9' } })
-    const etag = first.headers.get('etag') ?? ''
-    const modified = first.headers.get('last-modified') ?? ''
-    const aDayBefore = new Date(Date.parse(modified) - 86_400_000).toUTCString()
-    const aDayLater = new Date(Date.parse(modified) + 86_400_000).toUTCString()
-    for (const [value, status] of [
-      [etag, 206],
-      [etag.slice(1, -1), 206],
-      [modified, 206],
-      ['"00000000000000000000000000000000-0"', 200],
-      [aDayBefore, 200],
-      [aDayLater, 200],
-      ['no date and no ETag', 200],
-    ] as const) {
-      const headers = { range: 'bytes=70000-139999', 'if-range': value }
-      const answer = await send(gateway, { target: `/${Bucket}/ranged`, headers })
-      const expected = status === 206 ? body.subarray(70_000, 140_000) : body
-      assert.deepEqual([answer.status, answer.headers.has('content-range')], [status, status === 206], value)
-      assert.ok(Buffer.from(answer.body, 'latin1').equals(expected), value)
-      const length = `content-length: ${expected.length}\r\n`
-      const head = await headOf({ method: 'HEAD', target: `/${Bucket}/ranged`, headers })
-      assert.ok(head.startsWith(`HTTP/1.1 ${status} `) && head.includes(length), `${value}: ${head}`)
-    }
-  })
-})
-
-/** The answer to a HEAD, which announces a body and has none. */
-async function headOf(request: RawRequest): Promise<string> {
-  const conversation = converse(gateway)
-  conversation.socket.write(signed(gateway, request))
-  const text = await conversation.until((received) => received.includes('\r\n\r\n'))
-  conversation.socket.destroy()
-  return text
-}
 
 describe('partNumber', () => {
   const parts = [randomBytes(5 * MIB), randomBytes(5 * MIB + 3), randomBytes(77)]
