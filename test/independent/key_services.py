@@ -4,7 +4,7 @@ How a wrapped DEK is unwrapped by each key service, from src/envelope/FORMAT.md 
 A file of keys is either a local keyring, or JSON with the deployment's realm and how its key services are reached:
   {"realm": "…", "keyring": {…},
    "tencent": {"endpoint": "https://…", "region": "…", "secretId": "…", "secretKey": "…"},
-   "aws": {"endpoint": null, "region": "…"},
+   "aws": {"region": "…", "endpoint": null, "accessKeyId": null, "secretAccessKey": null},
    "vault": {"address": "https://…", "mount": "transit", "token": "…"}}
 """
 import base64
@@ -124,7 +124,9 @@ def unwrap_aws(service: dict, cmk_id: str, wrapped: bytes, context: dict[str, st
     import boto3
     from botocore.exceptions import ClientError
 
-    client = boto3.client("kms", region_name=service["region"], endpoint_url=service.get("endpoint"))
+    client = boto3.client(
+        "kms", region_name=service["region"], endpoint_url=service.get("endpoint"),
+        aws_access_key_id=service.get("accessKeyId"), aws_secret_access_key=service.get("secretAccessKey"))
     try:
         answer = client.decrypt(CiphertextBlob=wrapped, KeyId=cmk_id, EncryptionContext=context)
     except ClientError as error:

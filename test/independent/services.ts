@@ -1,7 +1,12 @@
 /** The key services that the independent reader can reach, each as the gateway is configured for it and as the reader is told of it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { freePort } from '../lib/server.ts'
 
 export interface Service {
   readonly name: string
@@ -40,4 +45,50 @@ export async function tencent(): Promise<Service> {
     describe: () => ({ tencent: { endpoint, region, secretId, secretKey } }),
     close: () => emulator.close(),
   }
+}
+
+/** moto stands for AWS: neither it nor boto3, which the reader asks it with, has any of our code. */
+export async function aws(python: string): Promise<Service> {
+  const port = await freePort()
+  const endpoint = `http://127.0.0.1:${port}`
+  const moto = spawn(join(dirname(python), 'moto_server'), ['-H', '127.0.0.1', '-p', String(port)], {
+    stdio: 'ignore',
+  })
+  const region = 'eu-central-1'
+  const credentials = { accessKeyId: 'AKIDGATEWAY', secretAccessKey: 'gateway-secret' }
+  const client = new KMSClient({ endpoint, region, credentials, maxAttempts: 1 })
+  const arn = await answering(moto, () => client.send(new CreateKeyCommand({})))
+  client.destroy()
+  return {
+    name: 'aws',
+    env: {
+      SEALGATE_KMS: 'aws',
+      SEALGATE_AWS_KMS_REGION: region,
+      SEALGATE_AWS_KMS_ENDPOINT: endpoint,
+      SEALGATE_AWS_KMS_KEY_ID: arn.KeyMetadata?.Arn ?? '',
+      SEALGATE_AWS_KMS_ACCESS_KEY_ID: credentials.accessKeyId,
+      SEALGATE_AWS_KMS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
+    describe: () => ({ aws: { endpoint, region, ...credentials } }),
+    close: () => ended(moto),
+  }
+}
+
+/** Asks until the server has started. */
+async function answering<T>(server: ChildProcess, ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (attempt === 100 || server.exitCode !== null) throw error
+      await sleep(200)
+    }
+  }
+}
+
+async function ended(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return
+  const gone = once(server, 'exit')
+  server.kill('SIGTERM')
+  await gone
 }
