@@ -37,8 +37,8 @@ export interface FooterChecksums {
   readonly type: 'FULL_OBJECT' | 'COMPOSITE' | null
   readonly values: readonly { readonly algorithm: ChecksumAlgorithm; readonly value: Buffer }[]
   readonly md5?: Buffer
-  /** Algorithm of every part's checksum. */
-  readonly partAlgorithm?: ChecksumAlgorithm | null
+  /** Algorithm of every part's checksum; null where parts have none, and where there are no parts. */
+  readonly partAlgorithm: ChecksumAlgorithm | null
 }
 
 export interface Footer {
@@ -153,7 +153,7 @@ export function encodeFooter(footer: Footer): Buffer {
     )
   if (footer.storedSize !== storedSizeOf(footer.plainSize))
     throw new RangeError(`expected stored size ${storedSizeOf(footer.plainSize)}, got ${footer.storedSize}`)
-  const algorithm = checksums.partAlgorithm ?? null
+  const algorithm = checksums.partAlgorithm
   const values = [...checksums.values].sort((a, b) => CHECKSUM_ID[a.algorithm] - CHECKSUM_ID[b.algorithm])
   const md5 = checksums.md5
   return Buffer.concat([

@@ -16,7 +16,8 @@ export interface ObjectChecksum {
 export function footerChecksums(body: PlainBody): FooterChecksums {
   const values = body.checksums()
   const md5 = body.md5()
-  return { type: values.length > 0 ? 'FULL_OBJECT' : null, values, ...(md5 === undefined ? {} : { md5 }) }
+  const type = values.length > 0 ? 'FULL_OBJECT' : null
+  return { type, values, partAlgorithm: null, ...(md5 === undefined ? {} : { md5 }) }
 }
 
 export function fullObjectChecksums(body: PlainBody): readonly ObjectChecksum[] {

@@ -20,7 +20,7 @@ export interface CopyObjectInput {
   readonly key: string
   readonly source: CopySource
   /** What REPLACE puts in place of the source's; null is COPY. */
-  readonly replace: ClientAttributes | null
+  readonly replace: Pick<ClientAttributes, 'headers' | 'metadata'> | null
   readonly storageClass: StorageClass | undefined
   /** The copy is to have this checksum; one that the source lacks is computed, which means reading it. */
   readonly checksumAlgorithm: ChecksumAlgorithm | null
@@ -75,7 +75,7 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
   const kept = input.replace ?? clientAttributes(object.stored)
   const attributes = checkedAttributes({
     ...kept,
-    storageClass: input.storageClass ?? input.replace?.storageClass ?? 'STANDARD',
+    storageClass: input.storageClass ?? 'STANDARD',
   })
   if (!hasChecksum(footer, input.checksumAlgorithm)) {
     const body = withChecksum(await plainBody(gateway, object, undefined, signal), input.checksumAlgorithm)

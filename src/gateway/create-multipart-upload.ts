@@ -25,7 +25,7 @@ export interface CreateMultipartUploadOutput extends EncryptionAnswer {
 }
 
 /** CRC64NVME can only be of the full object, SHA-1 and SHA-256 only of the parts (S3 User Guide, "Checking object integrity"). */
-export function resolveChecksumType(
+function resolveChecksumType(
   algorithm: ChecksumAlgorithm | null,
   asked: ChecksumType | null,
 ): ChecksumType | null {

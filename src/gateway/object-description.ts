@@ -65,7 +65,7 @@ function describePart(
   const start = footer.parts.slice(0, partNumber - 1).reduce((sum, earlier) => sum + earlier.size, 0)
   const algorithm = footer.checksums.partAlgorithm
   const checksums =
-    wanted && algorithm !== undefined && algorithm !== null && part.checksum.length > 0
+    wanted && algorithm !== null
       ? [{ algorithm, type: footer.checksums.type ?? 'COMPOSITE', value: part.checksum }]
       : []
   return { slice: { start, end: start + part.size - 1 }, partsCount: footer.parts.length, checksums }

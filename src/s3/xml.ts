@@ -35,7 +35,7 @@ function inner(content: XmlTree | string): string {
 }
 
 /** Control characters are not XML 1.0; AWS S3 writes them as references all the same, and offers encoding-type=url. */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(SPECIAL, (char) => ENTITIES[char] ?? `&#x${char.charCodeAt(0).toString(16)};`)
 }
 

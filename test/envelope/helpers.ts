@@ -21,7 +21,7 @@ import { collect } from '../lib/bytes.ts'
 export { collect }
 
 export const BINDING: Binding = { realm: 'realm-1', bucket: 'photos', key: 'a/b c/日本.txt' }
-export const NO_CHECKSUMS: FooterChecksums = { type: null, values: [] }
+export const NO_CHECKSUMS: FooterChecksums = { type: null, values: [], partAlgorithm: null }
 
 /** Bytes that look random and are the same at every run. */
 export function bytesOf(size: number, seed = 'seed'): Buffer {

@@ -203,5 +203,5 @@ test('footers that could not be opened are not sealed', () => {
   ])
     assert.throws(() => sealFooter(bad), RangeError)
   const value = { algorithm: 'CRC32', value: none } as const
-  assert.throws(() => sealFooter({ ...base, checksums: { type: null, values: [value] } }), TypeError)
+  assert.throws(() => sealFooter({ ...base, checksums: { ...NO_CHECKSUMS, values: [value] } }), TypeError)
 })

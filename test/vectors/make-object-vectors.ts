@@ -173,6 +173,7 @@ for (const size of [0, 1, 100, 65_535, 65_536, 65_537, 131_072]) {
       { algorithm: 'SHA256', value: digest('sha256', data) },
     ],
     md5: digest('md5', data),
+    partAlgorithm: null,
   }
   const stored = storedSize(size)
   const footer = sealFooter({ objectKey: ObjectKey.from(oek), plainSize: size, storedSize: stored, parts: [], checksums })

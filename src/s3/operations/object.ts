@@ -209,14 +209,14 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
 type FooterOf = Awaited<ReturnType<typeof getObjectAttributes>>['footer']
 
 function objectParts(context: Context, footer: FooterOf): XmlTree {
-  const maxParts = headerNumber(context.headers.get('x-amz-max-parts'), 1000)
+  const maxParts = Math.min(1000, headerNumber(context.headers.get('x-amz-max-parts'), 1000))
   const marker = headerNumber(context.headers.get('x-amz-part-number-marker'), 0)
   const algorithm = footer.checksums.partAlgorithm
   const numbered = footer.parts
     .map((part, index) => ({ ...part, partNumber: index + 1 }))
     .filter((part) => part.partNumber > marker)
   const page = numbered.slice(0, maxParts)
-  const listed = algorithm === undefined || algorithm === null ? [] : page
+  const listed = algorithm === null ? [] : page
   return {
     // The SDKs call this TotalPartsCount; on the wire it is PartsCount.
     PartsCount: footer.parts.length,

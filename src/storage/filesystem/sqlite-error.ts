@@ -1,5 +1,5 @@
 /** Primary result codes of SQLite (sqlite.org/rescode.html) that mean something here. */
-export const SQLITE = { busy: 5, readOnly: 8, full: 13, cannotOpen: 14 } as const
+const SQLITE = { busy: 5, readOnly: 8, full: 13, cannotOpen: 14 } as const
 
 /** True if SQLite threw this, with one of the given codes; the low byte of an extended result code is the primary one. */
 export function isSqliteError(error: unknown, ...codes: readonly (keyof typeof SQLITE)[]): boolean {
