@@ -27,6 +27,11 @@ export interface RingEntry extends DekName {
   readonly numbers: readonly number[]
 }
 
+/** A ring that does not behave as one: what is said in it is for the operator. */
+export class RingError extends Error {
+  override readonly name = 'RingError'
+}
+
 export interface KeyRingOptions {
   readonly records: KeyRecords
   readonly realm: string
@@ -54,7 +59,8 @@ export class KeyRing {
     const { bucket, dekId, cmkId, wrapped } = dek
     const binding = { realm: this.realm, bucket, dekId }
     const record = { ...binding, cmkId, wrapped, created: this.#now(), ...commitTo(dek.plaintext, binding) }
-    if (!(await this.add(1, record))) throw new Error('the key ring holds another record of a DEK made now')
+    if (!(await this.add(1, record)))
+      throw new RingError('the key ring holds another record of a data key that was made just now')
   }
 
   /** True if exactly this record is there now, false if another one has its number. */
@@ -68,11 +74,11 @@ export class KeyRing {
 
   /** Adds the record behind all others of its DEK, and reads it back. Null if another one was added meanwhile. */
   async append(taken: readonly number[], record: RingRecord): Promise<number | null> {
-    const number = nextNumber(taken)
+    const number = nextGeneration(taken)
     if (!(await this.add(number, { ...record, created: this.#now() }))) return null
     const [back] = await this.read({ ...record, numbers: [number] })
     if (back === undefined || !back.record.wrapped.equals(record.wrapped))
-      throw new Error(`the store does not give back the record ${recordName(record, number)}`)
+      throw new RingError(`the store does not give back the record ${recordName(record, number)}`)
     return number
   }
 
@@ -91,8 +97,13 @@ export class KeyRing {
   /** The newest records that are records of this DEK, newest first; what is not is skipped. */
   async read(entry: RingEntry): Promise<readonly Generation[]> {
     const newest = entry.numbers.toSorted((a, b) => b - a).slice(0, MAX_CONSIDERED)
+    return this.readAll({ ...entry, numbers: newest })
+  }
+
+  /** All records of these numbers that are records of this DEK. */
+  async readAll(entry: RingEntry): Promise<readonly Generation[]> {
     const found = await Promise.all(
-      newest.map(async (number) => {
+      entry.numbers.map(async (number) => {
         const bytes = await this.#records.read(recordName(entry, number), MAX_RECORD_BYTES)
         const record = bytes === null ? null : parseRingRecord(bytes)
         return record !== null && isBoundTo(record, { realm: this.realm, ...entry })
@@ -146,7 +157,7 @@ function generationOf(digits: string): number | null {
 }
 
 /** Behind the last one; in the first gap if somebody took the last number that there is. */
-function nextNumber(taken: readonly number[]): number {
+export function nextGeneration(taken: readonly number[]): number {
   const last = Math.max(0, ...taken)
   if (last < MAX_GENERATION) return last + 1
   let number = 2

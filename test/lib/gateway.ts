@@ -7,7 +7,14 @@ import { createGateway, type Gateway } from '../../src/gateway/gateway.ts'
 import { systemKeyRecords } from '../../src/gateway/key-records.ts'
 import { claimRealm } from '../../src/gateway/realm.ts'
 import { createHttpServer } from '../../src/http/index.ts'
-import { createKeyring, DataKeys, KeyRing, LocalKms, loadKeyring } from '../../src/keys/index.ts'
+import {
+  createKeyring,
+  DataKeys,
+  type DataKeysOptions,
+  KeyRing,
+  LocalKms,
+  loadKeyring,
+} from '../../src/keys/index.ts'
 import { createS3Handler } from '../../src/s3/handler.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -28,6 +35,8 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
+  /** Other keys than those of a keyring with one CMK. */
+  readonly keys?: Partial<DataKeysOptions>
   readonly idleTimeoutMs?: number
   readonly headersTimeoutMs?: number
   readonly keepAliveMs?: number
@@ -52,6 +61,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     admit: (bucket) => storage.headBucket(bucket),
     epoch: { maxAgeMs: 3_600_000, maxObjects: 1_000_000, maxBytes: 2 ** 40 },
     decryptCache: { maxEntries: 1000, maxAgeMs: 3_600_000 },
+    ...options.keys,
   })
   await claimRealm(opened, 'sealgate-system', keyring.realm)
   const gateway = createGateway({

@@ -50,6 +50,11 @@ export class WatchedKms implements Kms {
     return this.#local.encrypt(cmkId, plaintext, context)
   }
 
+  /** The same the other way. */
+  unwrap(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    return this.#local.decrypt(cmkId, wrapped, context)
+  }
+
   async #enter(action: KmsCall['action'], cmkId: string): Promise<void> {
     this.calls.push({ action, cmkId })
     await this.delay()

@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto'
+import { type KeyRing, nextGeneration, RingError } from './key-ring.ts'
+import { encodeRingRecord, parseRingRecord, type RingRecord } from './key-ring-record.ts'
+
+/*
+ * A backup of the key ring: one JSON object a line, each line ended by a line feed.
+ *   {"format":"sealgate key ring","version":1,"realm":"…","created":"…"}
+ *   {"generation":1,"record":"base64 of a record of FORMAT.md section 13"}     any number of these
+ *   {"records":N,"sha256":"hex, of all the lines before"}
+ * It holds wrapped keys only. The hash finds what was cut or damaged on the way; what a record is worth, the KMS says.
+ */
+const FORMAT = 'sealgate key ring'
+const VERSION = 1
+const MAX_LINE_BYTES = 64 * 1024
+/** DEKs that are read or written at a time. */
+const BATCH = 16
+
+export interface ExportCounts {
+  records: number
+  /** Names in the ring that hold no record of theirs: left out. */
+  damaged: number
+}
+
+/** The lines of a backup. `counts` is complete when they have ended. */
+export async function* exportRing(
+  ring: KeyRing,
+  counts: ExportCounts,
+  created = new Date(),
+): AsyncGenerator<string> {
+  const hash = createHash('sha256')
+  const line = (value: object): string => {
+    const text = `${JSON.stringify(value)}\n`
+    hash.update(text)
+    return text
+  }
+  yield line({ format: FORMAT, version: VERSION, realm: ring.realm, created: created.toISOString() })
+  const entries = ring.entries('', () => {
+    counts.damaged += 1
+  })
+  for await (const batch of inBatches(entries)) {
+    const found = await Promise.all(batch.map((entry) => ring.readAll(entry)))
+    for (const { number, record } of found.flat()) {
+      counts.records += 1
+      yield line({ generation: number, record: encodeRingRecord(record).toString('base64') })
+    }
+    counts.damaged += batch.flatMap(({ numbers }) => numbers).length - found.flat().length
+  }
+  yield `${JSON.stringify({ records: counts.records, sha256: hash.digest('hex') })}\n`
+}
+
+export interface RingBackup {
+  readonly realm: string
+  readonly created: string
+  readonly records: number
+}
+
+/** Reads a backup to its end. Rejects with RingError if any of it is not as it was written. */
+export async function checkBackup(bytes: AsyncIterable<Uint8Array>): Promise<RingBackup> {
+  const reading = readBackup(bytes)
+  for (;;) {
+    const { done, value } = await reading.next()
+    if (done === true) return value
+  }
+}
+
+export interface ImportCounts {
+  added: number
+  /** Of these, those under another number than in the backup, as theirs was taken. */
+  renumbered: number
+  present: number
+}
+
+/** Adds what the ring does not have; what is there is left as it is. The backup has been checked before. */
+export async function importRing(
+  ring: KeyRing,
+  bytes: AsyncIterable<Uint8Array>,
+  onProgress: (records: number) => void = () => undefined,
+): Promise<ImportCounts> {
+  const counts: ImportCounts = { added: 0, renumbered: 0, present: 0 }
+  for await (const batch of inBatches(byDek(readBackup(bytes)))) {
+    await Promise.all(
+      batch.map(async (generations) => {
+        await importDek(ring, generations, counts)
+        onProgress(generations.length)
+      }),
+    )
+  }
+  return counts
+}
+
+interface BackedUp {
+  readonly number: number
+  readonly record: RingRecord
+}
+
+async function importDek(ring: KeyRing, generations: readonly BackedUp[], counts: ImportCounts) {
+  const [first] = generations
+  if (first === undefined) return
+  const { bucket, dekId } = first.record
+  const taken = [...(await ring.numbersOf({ bucket, dekId }))]
+  const present = await ring.readAll({ bucket, dekId, numbers: taken })
+  const known = new Set(present.map(({ record }) => encodeRingRecord(record).toString('base64')))
+  for (const { number, record } of generations) {
+    const text = encodeRingRecord(record).toString('base64')
+    if (known.has(text)) {
+      counts.present += 1
+      continue
+    }
+    known.add(text)
+    const free = taken.includes(number) ? nextGeneration(taken) : number
+    if (!(await ring.add(free, record)))
+      throw new RingError('somebody else adds records to the key ring; run it again')
+    taken.push(free)
+    counts.added += 1
+    if (free !== number) counts.renumbered += 1
+  }
+}
+
+async function* byDek(records: AsyncIterable<BackedUp>): AsyncGenerator<readonly BackedUp[]> {
+  let group: BackedUp[] = []
+  for await (const item of records) {
+    const { bucket, dekId } = item.record
+    const last = group.at(-1)?.record
+    if (last !== undefined && (last.bucket !== bucket || !last.dekId.equals(dekId))) {
+      yield group
+      group = []
+    }
+    group.push(item)
+  }
+  yield group
+}
+
+async function* readBackup(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<BackedUp, RingBackup> {
+  const hash = createHash('sha256')
+  let header: { realm: string; created: string } | undefined
+  let end: { sha256: string } | undefined
+  let records = 0
+  for await (const line of linesOf(bytes)) {
+    if (end !== undefined) throw damaged('there is something behind its end')
+    const value = parseLine(line)
+    if (header === undefined) {
+      header = parseHeader(value)
+    } else if ('sha256' in value) {
+      if (value['records'] !== records) throw damaged('records are missing')
+      end = { sha256: String(value['sha256']) }
+      continue
+    } else {
+      records += 1
+      yield parseRecord(value, header.realm)
+    }
+    hash.update(line)
+  }
+  if (header === undefined || end === undefined) throw damaged('its end is missing')
+  if (hash.digest('hex') !== end.sha256) throw damaged('its hash does not fit')
+  return { ...header, records }
+}
+
+function parseHeader({ format, version, realm, created }: Record<string, unknown>) {
+  if (format !== FORMAT || typeof realm !== 'string' || realm === '')
+    throw new RingError('it is no backup of a key ring (sealgate keys export makes one)')
+  if (version !== VERSION) throw new RingError('it was made by a newer version of Sealgate')
+  return { realm, created: String(created) }
+}
+
+function parseRecord({ generation, record: text }: Record<string, unknown>, realm: string): BackedUp {
+  const bytes = Buffer.from(typeof text === 'string' ? text : '', 'base64')
+  const record = bytes.toString('base64') === text ? parseRingRecord(bytes) : null
+  const number = typeof generation === 'number' && Number.isInteger(generation) ? generation : 0
+  if (record === null || number < 1 || number > 99_999_999) throw damaged('a line of it is no record')
+  if (record.realm !== realm) throw damaged('a record is of another deployment')
+  return { number, record }
+}
+
+function parseLine(line: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line.toString('utf8'))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>
+  } catch {
+    // Falls through: what it quotes of a line is of no use.
+  }
+  throw damaged('a line of it is not JSON')
+}
+
+/** Each with its line feed. */
+async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let rest = Buffer.alloc(0)
+  for await (const chunk of bytes) {
+    rest = Buffer.concat([rest, chunk])
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      yield rest.subarray(0, end + 1)
+      rest = rest.subarray(end + 1)
+    }
+    if (rest.length > MAX_LINE_BYTES) throw damaged('a line of it is too long')
+  }
+  if (rest.length > 0) throw damaged('its end is missing')
+}
+
+async function* inBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let batch: T[] = []
+  for await (const item of items) {
+    batch.push(item)
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+function damaged(why: string): RingError {
+  return new RingError(`the backup is damaged: ${why}`)
+}
