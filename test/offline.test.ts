@@ -7,9 +7,10 @@ import { after, before, describe, it } from 'node:test'
 import { S3Client } from '@aws-sdk/client-s3'
 import { StartupError } from '../src/app.ts'
 import { loadConfig } from '../src/config/config.ts'
-import { ENVELOPE_METADATA_NAME, openEnvelope, parseEnvelope } from '../src/envelope/index.ts'
+import { ENVELOPE_METADATA_NAME, openEnvelope } from '../src/envelope/index.ts'
 import { openOffline, openOfflineKeys } from '../src/offline.ts'
 import { TestBucket } from './lib/bucket.ts'
+import { parseDekEnvelope } from './lib/dek-envelope.ts'
 import { type RunningServer, startServer } from './lib/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-offline-'))
@@ -35,7 +36,7 @@ describe('keys and store without a gateway', () => {
     const offline = await openOffline(config)
     try {
       const { metadata } = await offline.storage.headObject({ bucket: 'photos', key: 'cat' })
-      const envelope = parseEnvelope(metadata[ENVELOPE_METADATA_NAME] ?? '')
+      const envelope = parseDekEnvelope(metadata[ENVELOPE_METADATA_NAME])
       const dek = await offline.keys.decrypting('photos', envelope)
       openEnvelope(envelope, dek, { realm: offline.realm, bucket: 'photos', key: 'cat' }).destroy()
       await assert.rejects(offline.storage.createBucket('more'), /reading only/)

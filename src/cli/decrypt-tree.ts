@@ -178,7 +178,7 @@ class TreeRun {
     const { offline, options, progress } = this.#o
     const sealed = await sealedInStore(offline.storage, { bucket, key }, size ?? undefined)
     const name = { bucket: options.bucket ?? bucket, key }
-    const reading = await beginReading(recoveryKeys(offline), name, sealed, null, options)
+    const reading = await beginReading(recoveryKeys(offline, options), name, sealed, null, options)
     let file: OutputFile | null = null
     let counted = 0
     try {

@@ -3,7 +3,7 @@ import { StartupError } from '../app.ts'
 import { loadConfig } from '../config/config.ts'
 import { openOffline } from '../offline.ts'
 import type { ConfirmedChecksum } from '../recovery/checksum-check.ts'
-import { clientAttributes } from '../recovery/describe.ts'
+import { clientAttributes, describeKey } from '../recovery/describe.ts'
 import { spool } from '../recovery/file-source.ts'
 import { decodeEnvelope, type LogicalName, type RecoveryKeys } from '../recovery/open-sealed.ts'
 import { beginReading, beginStream, drain, type Reading } from '../recovery/reading.ts'
@@ -65,7 +65,7 @@ async function open(
   if (location.kind === 'object') {
     const offline = await openOffline(config, { realm: options.realm })
     closers.push(offline.close)
-    return { keys: recoveryKeys(offline), input: await openStored(offline.storage, location) }
+    return { keys: recoveryKeys(offline, options), input: await openStored(offline.storage, location) }
   }
   const downloaded = await openDownloaded(location, options)
   closers.push(downloaded.close)
@@ -138,7 +138,8 @@ function report(
   const print = output === undefined ? console.error : console.log
   const { envelope, metadata } = object
   if (json === true) {
-    const found = { kind: envelope.kind, cmkId: envelope.cmkId, dekId: envelope.dekId.toString('hex') }
+    const { wrappedDekBytes: _, ...key } = describeKey(envelope)
+    const found = { kind: envelope.kind, ...key }
     const what = { bucket, key, output: output ?? '-', size: objectSize, range: slice }
     print(JSON.stringify({ ...what, ...found, metadata, ...clientAttributes(object), checksums }))
     return

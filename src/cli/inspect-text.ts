@@ -7,8 +7,7 @@ export function describeForPeople({ clear, opened, reason }: Inspection, kms: bo
   const kind = clear.kind === 'single' ? 'single PUT' : 'multipart'
   const lines: [string, string][] = [
     ['envelope', `version ${clear.version} (${clear.suite}), ${kind}`],
-    ['CMK', clear.cmkId],
-    ['data key', `id ${clear.dekId}, wrapped in ${clear.wrappedDekBytes} bytes`],
+    ...keyLines(clear),
     ['size', size(clear)],
   ]
   if (opened === null) lines.push(['opened', reason === null ? untried(kms) : `no: ${reason.message}`])
@@ -19,6 +18,14 @@ export function describeForPeople({ clear, opened, reason }: Inspection, kms: bo
     if (opened.parts !== null && opened.parts.length > 0) lines.push(...parts(opened.parts))
   }
   return [clear.name, ...lines.map(([label, text]) => `  ${label.padEnd(10)} ${text}`)].join('\n')
+}
+
+function keyLines({ cmkId, dekId, wrappedDekBytes }: Inspection['clear']): [string, string][] {
+  if (cmkId === null) return [['key', "the customer's own (SSE-C), which is kept nowhere"]]
+  return [
+    ['CMK', cmkId],
+    ['data key', `id ${dekId}, wrapped in ${wrappedDekBytes} bytes`],
+  ]
 }
 
 function size({ plainSize, storedSize }: Inspection['clear']): string {

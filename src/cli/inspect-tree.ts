@@ -1,6 +1,6 @@
 import { loadConfig } from '../config/config.ts'
 import { openOfflineStore } from '../offline.ts'
-import { describeEnvelope } from '../recovery/describe.ts'
+import { type ClearDescription, describeEnvelope } from '../recovery/describe.ts'
 import { decodeEnvelope } from '../recovery/open-sealed.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
 import { bucketsIn, listed, sealedInStore } from '../recovery/store-source.ts'
@@ -37,11 +37,12 @@ export async function inspectTree(
         else console.error(`failed: ${found.message}`)
         continue
       }
-      byCmk.set(found.cmkId, (byCmk.get(found.cmkId) ?? 0) + 1)
+      const under = found.cmkId ?? "a customer's own key"
+      byCmk.set(under, (byCmk.get(under) ?? 0) + 1)
       console.log(
         options.json === true
           ? JSON.stringify(found)
-          : `${found.name}  ${found.plainSize ?? '?'} bytes  ${found.kind}  CMK ${found.cmkId}  data key ${found.dekId}`,
+          : `${found.name}  ${found.plainSize ?? '?'} bytes  ${found.kind}  ${keyOf(found)}`,
       )
     }
   } finally {
@@ -49,8 +50,14 @@ export async function inspectTree(
   }
   if (options.json === true)
     console.log(JSON.stringify({ summary: { byCmk: Object.fromEntries(byCmk), failed } }))
-  else for (const [cmkId, count] of byCmk) console.log(`${count} under the CMK ${cmkId}`)
+  else
+    for (const [cmkId, count] of byCmk)
+      console.log(`${count} under ${cmkId.startsWith('a customer') ? cmkId : `the CMK ${cmkId}`}`)
   if (failed > 0) process.exitCode = 1
+}
+
+function keyOf({ cmkId, dekId }: ClearDescription): string {
+  return cmkId === null ? "a customer's own key" : `CMK ${cmkId}  data key ${dekId}`
 }
 
 type Tree = Extract<Location, { kind: 'tree' }>

@@ -147,5 +147,5 @@ async function openKeys(config: Config, fromStore: boolean, options: InspectOpti
     return { keys, close: async () => keys.close() }
   }
   const offline = await openOffline(config, { realm: options.realm })
-  return { keys: recoveryKeys(offline), close: offline.close }
+  return { keys: recoveryKeys(offline, options), close: offline.close }
 }

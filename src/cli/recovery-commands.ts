@@ -42,6 +42,12 @@ function withInputs(command: Command): Command {
     .addOption(
       new Option('--realm <id>', 'the realm of the deployment, where neither keyring nor store has it'),
     )
+    .addOption(
+      new Option(
+        '--customer-key <file>',
+        "the customer's own key (SSE-C): 32 bytes as they are, or their base64",
+      ),
+    )
     .addOption(new Option('-r, --recursive', 'all objects whose keys begin so'))
     .addOption(new Option('--exact', 'the one object of this key, although it ends in "/"'))
     .addOption(new Option('--json', 'report in JSON'))

@@ -21,6 +21,7 @@ export interface RecoveryOptions {
   readonly metadata?: string
   readonly envelope?: string
   readonly realm?: string
+  readonly customerKey?: string
   readonly ignoreMetadata?: boolean
   readonly recursive?: boolean
   readonly exact?: boolean
@@ -109,13 +110,15 @@ export async function keysFor(
     opened.keys.close()
     opened.kms.close()
   }
-  return { ...recoveryKeys(opened), close }
+  return { ...recoveryKeys(opened, options), close }
 }
 
 export function recoveryKeys(
   opened: Pick<Awaited<ReturnType<typeof openOffline>>, 'realm' | 'policy' | 'keys'>,
+  { customerKey }: RecoveryOptions,
 ): RecoveryKeys {
   return {
+    customerKey: customerKey === undefined ? undefined : readCustomerKey(customerKey),
     realm: opened.realm,
     allows(bucket, cmkId) {
       const { cmk, retired } = opened.policy(bucket)
@@ -123,6 +126,16 @@ export function recoveryKeys(
     },
     decrypting: (bucket, wrapped) => opened.keys.decrypting(bucket, wrapped),
   }
+}
+
+/** Clients have their key as 32 bytes, or as base64 in the way that it stands in the header. */
+function readCustomerKey(path: string): Buffer {
+  const bytes = statSync(path).size > 64 ? Buffer.alloc(0) : readFileSync(path)
+  if (bytes.length === 32) return bytes
+  const text = bytes.toString('latin1').trim()
+  const key = Buffer.from(text, 'base64')
+  if (key.length === 32 && key.toString('base64') === text) return key
+  throw new StartupError(`${path} holds no customer key: expected 32 bytes, or their base64.`)
 }
 
 /** An envelope without its object. */

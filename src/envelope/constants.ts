@@ -36,8 +36,8 @@ export const FORMAT_VERSION = 1
 /** HKDF-SHA-256 and AES-256-GCM: the only suite of version 1. */
 export const SUITE = 1
 export const KIND = { single: 1, multipart: 2 } as const
-/** Who holds the key that seals the OEK. 2 is reserved for a customer's own key and refused in version 1. */
-export const KEY_SOURCE_DEK = 1
+/** Who holds the key that seals the OEK: the key service, or the customer alone. */
+export const KEY_SOURCE = { dek: 1, customer: 2 } as const
 export const DEK_ID_SIZE = 16
 export const SEALED_OEK_SIZE = KEY_SIZE + TAG_SIZE
 /** AWS KMS answers at most 6144 bytes of CiphertextBlob; no KMS in use comes near. */
@@ -60,6 +60,8 @@ export const MD5_SIZE = 16
 /** HKDF info strings (section 2). */
 export const LABEL = {
   objectKey: 'sealgate/1 oek',
+  customerObjectKey: 'sealgate/1 customer oek',
+  customerCheck: 'sealgate/1 customer check',
   commitment: 'sealgate/1 commit',
   part: 'sealgate/1 part',
   footer: 'sealgate/1 footer',

@@ -8,10 +8,14 @@ export {
 } from './constants.ts'
 export {
   type Binding,
+  type CustomerEnvelope,
+  type DekEnvelope,
   type Envelope,
+  isCustomerKeyOf,
   type ObjectKind,
   openEnvelope,
   parseEnvelope,
+  type SealingKey,
   sealEnvelope,
   type WrappedDek,
 } from './envelope.ts'

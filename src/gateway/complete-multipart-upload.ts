@@ -17,7 +17,7 @@ import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { combineChecksums } from './multipart-checksum.ts'
 import { checkBucket } from './names.ts'
-import { headAndOpen, readFooter } from './open-object.ts'
+import { readEnvelope, readFooter } from './open-object.ts'
 import type { UploadInit } from './upload-key-cache.ts'
 import {
   type FoundPart,
@@ -42,7 +42,8 @@ export interface CompleteMultipartUploadInput extends UploadName {
   readonly objectSize?: number | undefined
 }
 
-export interface CompleteMultipartUploadOutput extends EncryptionAnswer {
+export interface CompleteMultipartUploadOutput {
+  readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
   readonly checksums: readonly ObjectChecksum[]
@@ -112,10 +113,10 @@ async function complete(
   const output = {
     etag: toClientEtag(etag),
     lastModified,
-    cmkId: init.cmkId,
+    encryption: init.encryption,
     checksums: checksumsOf({ parts, checksums }),
   }
-  await finish(gateway, upload, init, output)
+  await finish(gateway, upload, output)
   return output
 }
 
@@ -229,7 +230,6 @@ async function* chunks(...sources: (AsyncIterable<Uint8Array> | Buffer)[]): Asyn
 async function finish(
   gateway: Gateway,
   upload: UploadName,
-  init: UploadInit,
   output: CompleteMultipartUploadOutput,
 ): Promise<void> {
   try {
@@ -237,7 +237,7 @@ async function finish(
       ...checksum,
       value: checksum.value.toString('base64'),
     }))
-    await writeDone(gateway, upload, init, { ...output, checksums })
+    await writeDone(gateway, upload, { ...output, checksums })
     await removeState(gateway, upload)
   } catch (error) {
     gateway.warn('state of a completed upload is left behind', error)
@@ -287,12 +287,16 @@ async function answerOfObject(
 ): Promise<CompleteMultipartUploadOutput | null> {
   try {
     const init = await readInit(gateway, upload)
-    const object = await headAndOpen(gateway, upload.bucket, upload.key)
-    const { etag, lastModified, metadata } = object.stored
-    if (metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
+    const { bucket, key } = upload
+    const stored = await gateway.storage.headObject({ bucket, key })
+    if (stored.metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
+    // The same envelope that was sealed here: what it holds is known, whoever's key it is under.
+    const { objectKey, encryption } = init
+    const object = { bucket, key, stored, ...readEnvelope(stored), objectKey, encryption }
     const checksums = checksumsOf(await readFooter(gateway, object))
-    const output = { etag: toClientEtag(etag), lastModified, cmkId: init.cmkId, checksums }
-    await finish(gateway, upload, init, output)
+    const { etag, lastModified } = stored
+    const output = { etag: toClientEtag(etag), lastModified, encryption, checksums }
+    await finish(gateway, upload, output)
     return output
   } catch (error) {
     if (isError(error, ...NOT_OURS)) return null

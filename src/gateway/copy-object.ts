@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { Footer } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
@@ -29,7 +30,8 @@ export interface CopyObjectInput {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface CopyOutput extends EncryptionAnswer {
+export interface CopyOutput {
+  readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
   readonly checksums: readonly ObjectChecksum[]
@@ -51,7 +53,8 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
     ontoItself &&
     input.replace === null &&
     input.storageClass === undefined &&
-    input.encryption?.algorithm === undefined
+    input.encryption?.algorithm === undefined &&
+    input.encryption?.customerKey === undefined
   ) {
     throw new SealgateError(
       'InvalidRequest',
@@ -63,7 +66,7 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
 
 async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyOutput> {
   const { bucket, key, source, signal } = input
-  const object = await headAndOpen(gateway, source.bucket, source.key, signal)
+  const object = await headAndOpen(gateway, { ...source, signal })
   checkCopyConditions(source.conditions, object.stored, gateway.now())
   if (object.size > MAX_COPY_BYTES) {
     throw new SealgateError(
@@ -77,8 +80,9 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     ...kept,
     storageClass: input.storageClass ?? 'STANDARD',
   })
-  if (!hasChecksum(footer, input.checksumAlgorithm)) {
-    const body = withChecksum(await plainBody(gateway, object, undefined, signal), input.checksumAlgorithm)
+  if (changesKey(input) || !hasChecksum(footer, input.checksumAlgorithm)) {
+    const algorithm = input.checksumAlgorithm ?? footer.checksums.values[0]?.algorithm ?? null
+    const body = withChecksum(await plainBody(gateway, object, undefined, signal), algorithm)
     const { encryption, condition } = input
     return putObject(gateway, { bucket, key, attributes, encryption, condition, body, signal })
   }
@@ -89,6 +93,7 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     kind: object.envelope.kind,
     plainSize: object.envelope.plainSize,
     attributes,
+    customerKey: input.encryption?.customerKey,
     bytes: 0,
   })
   const stored = await gateway.storage.copyObject({
@@ -104,10 +109,20 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     etag: toClientEtag(stored.etag),
     lastModified: stored.lastModified,
     checksums: checksumsOf(footer),
-    cmkId: sealed.cmkId,
+    encryption: sealed.encryption,
   }
 }
 
 function hasChecksum(footer: Footer, algorithm: ChecksumAlgorithm | null): boolean {
   return algorithm === null || footer.checksums.values.some((value) => value.algorithm === algorithm)
+}
+
+/**
+ * To, from or between keys of customers the bytes are sealed anew: who held the old key must not be able to read the copy, and the object's key,
+ * which a plain copy keeps, would let him.
+ */
+function changesKey({ source, encryption }: CopyObjectInput): boolean {
+  const [from, to] = [source.customerKey?.key, encryption?.customerKey?.key]
+  if (from === undefined || to === undefined) return from !== to
+  return !timingSafeEqual(from, to)
 }

@@ -1,5 +1,6 @@
 import { SealgateError } from '../errors.ts'
 import type { ReadConditions } from './conditions.ts'
+import type { CustomerKey } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { type OpenedObject, readFooter } from './open-object.ts'
 import type { PlainBody } from './plain-body.ts'
@@ -10,6 +11,8 @@ export interface CopySource {
   readonly bucket: string
   readonly key: string
   readonly conditions: ReadConditions
+  /** That the source was stored with, if it was. */
+  readonly customerKey?: CustomerKey | undefined
 }
 
 /** The plaintext of a source, or of a range of it, as a body to be sealed again. */

@@ -6,7 +6,7 @@ import type { ChecksumType } from './checksum.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
-import { sealAttributes } from './object-envelope.ts'
+import { NO_METADATA, sealAttributes, sealUnderDataKey } from './object-envelope.ts'
 import { writeInit } from './upload-state.ts'
 
 export interface CreateMultipartUploadInput {
@@ -18,7 +18,8 @@ export interface CreateMultipartUploadInput {
   readonly checksumType: ChecksumType | null
 }
 
-export interface CreateMultipartUploadOutput extends EncryptionAnswer {
+export interface CreateMultipartUploadOutput {
+  readonly encryption: EncryptionAnswer
   readonly uploadId: string
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly checksumType: ChecksumType | null
@@ -57,25 +58,32 @@ export async function createMultipartUpload(
   const checksumType = resolveChecksumType(checksumAlgorithm, input.checksumType)
   const attributes = checkedAttributes(input.attributes)
   const objectKey = ObjectKey.generate()
-  const { stored, envelope, cmkId, dekId } = await sealAttributes(gateway, {
-    bucket,
-    key,
-    objectKey,
-    kind: 'multipart',
-    plainSize: null,
+  const fields = { bucket, key, objectKey, kind: 'multipart', plainSize: null } as const
+  const customerKey = input.encryption?.customerKey
+  const { stored, envelope, encryption } = await sealAttributes(gateway, {
+    ...fields,
     attributes,
+    customerKey,
     bytes: 0,
   })
+  const state = await sealUnderDataKey(gateway, { ...fields, metadataHash: NO_METADATA }, 0)
   const { uploadId } = await gateway.storage.createMultipartUpload({ bucket, key, ...stored })
   const upload = { bucket, key, uploadId }
   try {
-    const init = { objectKey, envelope, cmkId, dekId, checksumAlgorithm, checksumType }
-    await writeInit(gateway, upload, init)
+    await writeInit(gateway, upload, {
+      objectKey,
+      envelope,
+      stateEnvelope: state.envelope,
+      encryption,
+      dekId: state.dekId,
+      checksumAlgorithm,
+      checksumType,
+    })
   } catch (error) {
     await gateway.storage
       .abortMultipartUpload(upload)
       .catch((cause: unknown) => gateway.warn('an upload without state is left', cause))
     throw error
   }
-  return { uploadId, checksumAlgorithm, checksumType, cmkId }
+  return { uploadId, checksumAlgorithm, checksumType, encryption }
 }

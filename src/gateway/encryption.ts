@@ -1,16 +1,29 @@
 import { SealgateError } from '../errors.ts'
 import type { Gateway } from './gateway.ts'
 
-/** What a client asked of server-side encryption; the gateway encrypts in any case, with the bucket's own CMK. */
+/** What a client asked of server-side encryption; the gateway encrypts in any case, with the bucket's own CMK unless the client brings a key. */
 export interface EncryptionRequest {
   readonly algorithm?: string | undefined
   readonly keyId?: string | undefined
+  readonly customerKey?: CustomerKey | undefined
 }
 
-/** Said on every answer about an object: SSE-KMS, which also tells clients that ETags are not MD5. */
-export interface EncryptionAnswer {
-  readonly cmkId: string
+/**
+ * SSE-C: the customer's own key, which seals the object's key in the place of a DEK. It is used for this request and kept nowhere (Amazon S3 User
+ * Guide, "Using server-side encryption with customer-provided keys").
+ */
+export interface CustomerKey {
+  /** 32 bytes. */
+  readonly key: Buffer
+  /** Base64 of its MD5, as the client sent it and is told again. */
+  readonly md5: string
 }
+
+/**
+ * Said on every answer about an object: SSE-KMS, or SSE-C for the key that the request brought. Either also tells clients that ETags are not
+ * MD5.
+ */
+export type EncryptionAnswer = { readonly cmkId: string } | { readonly customerKeyMd5: string }
 
 export function checkEncryptionRequest(
   gateway: Gateway,
@@ -24,5 +37,12 @@ export function checkEncryptionRequest(
   }
   if (request?.keyId !== undefined && !gateway.keys.meansCmk(bucket, request.keyId)) {
     throw new SealgateError('KMS.NotFoundException')
+  }
+  if (request?.customerKey !== undefined && (request.algorithm ?? request.keyId) !== undefined) {
+    throw new SealgateError(
+      'InvalidArgument',
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+      { details: { ArgumentName: 'x-amz-server-side-encryption' } },
+    )
   }
 }

@@ -4,7 +4,7 @@ import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
-import { headAndOpen, readFooter, retryOverwritten } from './open-object.ts'
+import { headAndOpen, type ObjectRequest, readFooter, retryOverwritten } from './open-object.ts'
 
 export interface ObjectAttributesOutput {
   readonly etag: string
@@ -18,12 +18,11 @@ export interface ObjectAttributesOutput {
 /** Everything here comes from the footer: what the store knows of parts and checksums is of ciphertext. */
 export async function getObjectAttributes(
   gateway: Gateway,
-  bucket: string,
-  key: string,
+  request: ObjectRequest,
 ): Promise<ObjectAttributesOutput> {
-  checkBucket(gateway, bucket)
+  checkBucket(gateway, request.bucket)
   return retryOverwritten(async () => {
-    const object = await headAndOpen(gateway, bucket, key)
+    const object = await headAndOpen(gateway, request)
     const footer = await readFooter(gateway, object)
     return {
       etag: toClientEtag(object.stored.etag),

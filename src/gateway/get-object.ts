@@ -7,6 +7,7 @@ import { describeObject, type ObjectDescription } from './object-description.ts'
 import {
   checkFooter,
   headAndOpen,
+  type ObjectRequest,
   type OpenedObject,
   openObject,
   readFooter,
@@ -16,16 +17,13 @@ import {
 import type { RangeRequest } from './range.ts'
 import { openInMemory, openWhole, readPlain } from './read-plain.ts'
 
-export interface GetObjectInput {
-  readonly bucket: string
-  readonly key: string
+export interface GetObjectInput extends ObjectRequest {
   readonly range?: RangeRequest | undefined
   /** The range counts only if the object is still this one: an ETag as clients see it, or a time in milliseconds. */
   readonly ifRange?: { readonly etag: string } | { readonly time: number } | undefined
   readonly conditions: ReadConditions
   /** x-amz-checksum-mode: ENABLED. Costs the footer, which is read beside the body. */
   readonly checksums: boolean
-  readonly signal?: AbortSignal | undefined
 }
 
 export interface GetObjectOutput extends ObjectDescription {
@@ -46,7 +44,7 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
   const { bucket, key, signal } = input
   const answer = await gateway.storage.getObject({ bucket, key, signal })
   try {
-    const object = await openObject(gateway, bucket, key, answer.object)
+    const object = await openObject(gateway, input, answer.object)
     checkReadConditions(input.conditions, object.stored, gateway.now())
     if (answer.start !== 0 || answer.end !== object.stored.size - 1)
       throw integrityError('the store answered a part of the object')
@@ -97,7 +95,7 @@ async function getRange(
   input: GetObjectInput,
   range: RangeRequest,
 ): Promise<GetObjectOutput> {
-  const object = await headAndOpen(gateway, input.bucket, input.key, input.signal)
+  const object = await headAndOpen(gateway, input)
   checkReadConditions(input.conditions, object.stored, gateway.now())
   if (!rangeStands(input, object)) return getWhole(gateway, input)
   const needsFooter = object.envelope.kind === 'multipart' || (range.kind === 'part' && input.checksums)

@@ -7,10 +7,10 @@ import { headAndOpen, readFooter, retryOverwritten } from './open-object.ts'
 
 /** What GET would say, without the body. */
 export async function headObject(gateway: Gateway, input: GetObjectInput): Promise<ObjectDescription> {
-  const { bucket, key, signal, checksums } = input
-  checkBucket(gateway, bucket)
+  const { signal, checksums } = input
+  checkBucket(gateway, input.bucket)
   return retryOverwritten(async () => {
-    const object = await headAndOpen(gateway, bucket, key, signal)
+    const object = await headAndOpen(gateway, input)
     checkReadConditions(input.conditions, object.stored, gateway.now())
     // The size of a multipart object is authentic only in its footer; part numbers and checksums are nowhere else.
     const needsFooter = object.envelope.kind === 'multipart' || checksums

@@ -8,7 +8,8 @@ import type { OpenedObject } from './open-object.ts'
 import { type RangeRequest, resolveRange, type Slice } from './range.ts'
 
 /** What GET and HEAD say of an object. */
-export interface ObjectDescription extends EncryptionAnswer {
+export interface ObjectDescription {
+  readonly encryption: EncryptionAnswer
   readonly attributes: ClientAttributes
   readonly etag: string
   readonly lastModified: number
@@ -37,7 +38,7 @@ export function describeObject(
     etag: toClientEtag(object.stored.etag),
     lastModified: object.stored.lastModified,
     size: object.size,
-    cmkId: object.envelope.cmkId,
+    encryption: object.encryption,
   }
   if (range === undefined)
     return { ...whole, checksums: checksums && footer !== null ? checksumsOf(footer) : [] }

@@ -13,6 +13,7 @@ import {
 import { isError, SealgateError } from '../errors.ts'
 import { type ObjectBody, OVERWRITTEN, type StoredObject } from '../storage/storage.ts'
 import { hashOf } from './attributes.ts'
+import type { CustomerKey, EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { openObjectKey } from './object-envelope.ts'
 
@@ -23,17 +24,32 @@ export interface OpenedObject {
   readonly stored: StoredObject
   readonly envelope: Envelope
   readonly objectKey: ObjectKey
+  readonly encryption: EncryptionAnswer
   /** Plaintext bytes. For a multipart object this is what the stored length says; the footer confirms it. */
   readonly size: number
+}
+
+/** Which object, and the customer's key if the client sent one. */
+export interface ObjectRequest {
+  readonly bucket: string
+  readonly key: string
+  readonly customerKey?: CustomerKey | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Opens the envelope of what the store answered; every check that needs no body is made here. */
 export async function openObject(
   gateway: Gateway,
-  bucket: string,
-  key: string,
+  { bucket, key, customerKey }: ObjectRequest,
   stored: StoredObject,
 ): Promise<OpenedObject> {
+  const { envelope, size } = readEnvelope(stored)
+  const opened = await openObjectKey(gateway, { bucket, key }, envelope, customerKey)
+  return { bucket, key, stored, envelope, size, ...opened }
+}
+
+/** What the envelope says of itself agrees with what the store says; it is not opened yet. */
+export function readEnvelope(stored: StoredObject): Pick<OpenedObject, 'envelope' | 'size'> {
   const text = stored.metadata[ENVELOPE_METADATA_NAME]
   if (text === undefined) throw new SealgateError('ObjectNotEncrypted')
   const envelope = parseEnvelope(text)
@@ -43,18 +59,13 @@ export async function openObject(
   if (size === null) throw integrityError('stored length is none that a sealed object has')
   if (envelope.kind === 'single' && envelope.plainSize !== size)
     throw integrityError('stored length differs from the envelope')
-  const objectKey = await openObjectKey(gateway, bucket, key, envelope)
-  return { bucket, key, stored, envelope, objectKey, size }
+  return { envelope, size }
 }
 
 /** Heads and opens in one. */
-export async function headAndOpen(
-  gateway: Gateway,
-  bucket: string,
-  key: string,
-  signal?: AbortSignal,
-): Promise<OpenedObject> {
-  return openObject(gateway, bucket, key, await gateway.storage.headObject({ bucket, key, signal }))
+export async function headAndOpen(gateway: Gateway, request: ObjectRequest): Promise<OpenedObject> {
+  const { bucket, key, signal } = request
+  return openObject(gateway, request, await gateway.storage.headObject({ bucket, key, signal }))
 }
 
 /** Enough for the footer of an object of 816 parts. */

@@ -20,7 +20,8 @@ export interface PutObjectInput {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface PutObjectOutput extends EncryptionAnswer {
+export interface PutObjectOutput {
+  readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
   readonly checksums: readonly ObjectChecksum[]
@@ -45,6 +46,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
       kind: 'single',
       plainSize: body.size,
       attributes,
+      customerKey: input.encryption?.customerKey,
       bytes: body.size,
     })
     const stored = await gateway.storage.putObject({
@@ -60,7 +62,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
       etag: toClientEtag(stored.etag),
       lastModified: stored.lastModified,
       checksums: fullObjectChecksums(body),
-      cmkId: sealed.cmkId,
+      encryption: sealed.encryption,
     }
   } finally {
     objectKey.destroy()

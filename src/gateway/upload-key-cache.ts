@@ -2,12 +2,20 @@ import { LRUCache } from 'lru-cache'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { ObjectKey } from '../envelope/index.ts'
 import type { ChecksumType } from './checksum.ts'
+import type { EncryptionAnswer } from './encryption.ts'
 
 /** How an upload began. */
 export interface UploadInit {
   readonly objectKey: ObjectKey
+  /** Of the object that will be. */
   readonly envelope: string
-  readonly cmkId: string
+  /**
+   * Of the upload's records, under the data key. The same as the object's, but where that is under a customer's key: Complete has to go on
+   * without it, as clients do not send it then.
+   */
+  readonly stateEnvelope: string
+  readonly encryption: EncryptionAnswer
+  /** The data key that its bytes count for. */
   readonly dekId: Buffer
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly checksumType: ChecksumType | null

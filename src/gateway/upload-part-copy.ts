@@ -1,5 +1,6 @@
 import { checkCopyConditions } from './conditions.ts'
 import { type CopySource, plainBody } from './copy-source.ts'
+import type { CustomerKey } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { headAndOpen, retryOverwritten } from './open-object.ts'
@@ -10,6 +11,8 @@ export interface UploadPartCopyInput extends UploadName {
   readonly partNumber: number
   readonly source: CopySource
   readonly range?: { readonly start: number; readonly end: number } | undefined
+  /** Of the upload, if it was begun with one. */
+  readonly customerKey?: CustomerKey | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -22,7 +25,7 @@ export async function uploadPartCopy(
   checkBucket(gateway, input.source.bucket)
   return retryOverwritten(async () => {
     const { source, signal } = input
-    const object = await headAndOpen(gateway, source.bucket, source.key, signal)
+    const object = await headAndOpen(gateway, { ...source, signal })
     checkCopyConditions(source.conditions, object.stored, gateway.now())
     const body = await plainBody(gateway, object, input.range, signal)
     return uploadPart(gateway, {
@@ -30,6 +33,7 @@ export async function uploadPartCopy(
       key: input.key,
       uploadId: input.uploadId,
       partNumber: input.partNumber,
+      customerKey: input.customerKey,
       body,
       signal,
     })

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import {
+  isCustomerKeyOf,
   MAX_PARTS,
   MIN_PART_SIZE,
   maxPlainSize,
   type PartRecord,
+  parseEnvelope,
   SALT_SIZE,
   sealPart,
   segmentsSize,
 } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import { fullObjectChecksums, type ObjectChecksum } from './checksum.ts'
-import type { EncryptionAnswer } from './encryption.ts'
+import type { CustomerKey, EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import type { PlainBody } from './plain-body.ts'
@@ -21,10 +23,13 @@ import { withChecksum } from './with-checksum.ts'
 export interface UploadPartInput extends UploadName {
   readonly partNumber: number
   readonly body: PlainBody
+  /** The one that the upload was begun with, if it was. */
+  readonly customerKey?: CustomerKey | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export interface UploadPartOutput extends EncryptionAnswer {
+export interface UploadPartOutput {
+  readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
   readonly checksums: readonly ObjectChecksum[]
@@ -38,6 +43,7 @@ export async function uploadPart(gateway: Gateway, input: UploadPartInput): Prom
   const upload = { bucket, key, uploadId }
   const init = await readInit(gateway, upload)
   checkAlgorithm(init, input.body)
+  checkCustomerKey(init, input.customerKey)
   const body = withChecksum(input.body, init.checksumAlgorithm)
   const salt = randomBytes(SALT_SIZE)
   const sealed = sealPart({ objectKey: init.objectKey, partNumber, salt, size: body.size, body })
@@ -65,7 +71,7 @@ export async function uploadPart(gateway: Gateway, input: UploadPartInput): Prom
     etag: place.etag,
     lastModified: record.time,
     checksums: fullObjectChecksums(body),
-    cmkId: init.cmkId,
+    encryption: init.encryption,
   }
 }
 
@@ -77,6 +83,28 @@ function checkAlgorithm(init: UploadInit, body: PlainBody): void {
     'InvalidRequest',
     `Checksum Type mismatch occurred, expected checksum Type: ${init.checksumAlgorithm.toLowerCase()}, actual checksum Type: ${body.announced.toLowerCase()}`,
   )
+}
+
+/** With each part comes the key that its upload was begun with (S3 API, UploadPart). */
+function checkCustomerKey(init: UploadInit, customerKey: CustomerKey | undefined): void {
+  const envelope = parseEnvelope(init.envelope)
+  if (envelope.keySource !== 'customer') {
+    if (customerKey === undefined) return
+    throw new SealgateError(
+      'InvalidRequest',
+      'The upload was not begun with a customer key; send its parts without one.',
+    )
+  }
+  if (customerKey === undefined)
+    throw new SealgateError(
+      'InvalidRequest',
+      'The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.',
+    )
+  if (!isCustomerKeyOf(envelope, customerKey.key))
+    throw new SealgateError(
+      'InvalidRequest',
+      'The provided encryption parameters did not match the ones used originally.',
+    )
 }
 
 interface SealedPart {

@@ -3,7 +3,7 @@ import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
   type Envelope,
   integrityError,
-  type ObjectKey,
+  ObjectKey,
   openPartRecord,
   openUploadState,
   type PartRecord,
@@ -14,8 +14,9 @@ import {
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
 import type { ChecksumType } from './checksum.ts'
+import type { EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
-import { openObjectKey } from './object-envelope.ts'
+import { NO_METADATA, openObjectKey, sealUnderDataKey } from './object-envelope.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
 import type { UploadInit } from './upload-key-cache.ts'
 
@@ -37,7 +38,7 @@ export interface UploadName {
 export interface UploadDone {
   readonly etag: string
   readonly lastModified: number
-  readonly cmkId: string
+  readonly encryption: EncryptionAnswer
   readonly checksums: readonly {
     algorithm: ChecksumAlgorithm
     type: ChecksumType
@@ -57,17 +58,20 @@ export function uploadPrefix(upload: Pick<UploadName, 'bucket' | 'uploadId'>): s
 }
 
 export async function writeInit(gateway: Gateway, upload: UploadName, init: UploadInit): Promise<void> {
-  const payload = { checksumAlgorithm: init.checksumAlgorithm, checksumType: init.checksumType }
+  const { envelope, encryption, checksumAlgorithm, checksumType } = init
+  const payload: InitPayload = { envelope, encryption, checksumAlgorithm, checksumType }
   const bytes = sealUploadState(
     init.objectKey,
     reference(gateway, upload),
     'init',
     json(payload),
-    init.envelope,
+    init.stateEnvelope,
   )
   await putSystemObject(gateway, `${uploadPrefix(upload)}init`, bytes)
   gateway.uploads.set(cacheKey(upload), init)
 }
+
+type InitPayload = Pick<UploadInit, 'envelope' | 'encryption' | 'checksumAlgorithm' | 'checksumType'>
 
 /** NoSuchUpload if no such upload is under way for this key. */
 export async function readInit(gateway: Gateway, upload: UploadName): Promise<UploadInit> {
@@ -76,9 +80,13 @@ export async function readInit(gateway: Gateway, upload: UploadName): Promise<Up
   const state = await readState(gateway, upload, 'init')
   if (state === null)
     throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: upload.uploadId } })
-  const { checksumAlgorithm, checksumType } = JSON.parse(state.payload.toString()) as UploadInit
-  const { objectKey, envelope, cmkId, dekId } = state
-  const init: UploadInit = { objectKey, envelope, cmkId, dekId, checksumAlgorithm, checksumType }
+  const { objectKey, stateEnvelope, dekId } = state
+  const init: UploadInit = {
+    ...(JSON.parse(state.payload.toString()) as InitPayload),
+    objectKey,
+    stateEnvelope,
+    dekId,
+  }
   gateway.uploads.set(cacheKey(upload), init)
   return init
 }
@@ -88,14 +96,18 @@ export async function requireUpload(gateway: Gateway, upload: UploadName): Promi
   await gateway.storage.listParts({ ...upload, partNumberMarker: 0, maxParts: 1 })
 }
 
-export async function writeDone(
-  gateway: Gateway,
-  upload: UploadName,
-  init: UploadInit,
-  done: UploadDone,
-): Promise<void> {
-  const bytes = sealUploadState(init.objectKey, reference(gateway, upload), 'done', json(done), init.envelope)
-  await putSystemObject(gateway, `${uploadPrefix(upload)}done`, bytes)
+export async function writeDone(gateway: Gateway, upload: UploadName, done: UploadDone): Promise<void> {
+  // Under a key of its own: it outlives the upload, and must not hold the key of an object that is under a customer's key.
+  const doneKey = ObjectKey.generate()
+  try {
+    const { bucket, key } = upload
+    const fields = { bucket, key, kind: 'multipart', plainSize: null, metadataHash: NO_METADATA } as const
+    const { envelope } = await sealUnderDataKey(gateway, { ...fields, objectKey: doneKey }, 0)
+    const bytes = sealUploadState(doneKey, reference(gateway, upload), 'done', json(done), envelope)
+    await putSystemObject(gateway, `${uploadPrefix(upload)}done`, bytes)
+  } finally {
+    doneKey.destroy()
+  }
 }
 
 export async function readDone(gateway: Gateway, upload: UploadName): Promise<UploadDone | null> {
@@ -163,16 +175,16 @@ async function readState(gateway: Gateway, upload: UploadName, type: 'init' | 'd
   if (bytes === null) return null
   const text = readUploadStateEnvelope(bytes)
   const envelope = parseEnvelope(text)
+  if (envelope.keySource !== 'dek') throw integrityError('upload state under a customer key')
   const objectKey = await openForUpload(gateway, upload, envelope)
   const payload = openUploadState(objectKey, reference(gateway, upload), type, bytes)
-  const { cmkId, dekId } = envelope
-  return { objectKey, envelope: text, cmkId, dekId, payload }
+  return { objectKey, stateEnvelope: text, dekId: envelope.dekId, payload }
 }
 
 /** An upload id used with another key than its own does not open; to the client that is an upload that is not there. */
 async function openForUpload(gateway: Gateway, upload: UploadName, envelope: Envelope): Promise<ObjectKey> {
   try {
-    return await openObjectKey(gateway, upload.bucket, upload.key, envelope)
+    return (await openObjectKey(gateway, upload, envelope, undefined)).objectKey
   } catch (error) {
     if (!isError(error, 'ObjectIntegrityError')) throw error
     throw new SealgateError('NoSuchUpload', undefined, {

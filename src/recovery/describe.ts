@@ -9,9 +9,11 @@ export interface ClearDescription {
   readonly version: 1
   readonly suite: 'HKDF-SHA-256, AES-256-GCM'
   readonly kind: 'single' | 'multipart'
-  readonly dekId: string
-  readonly cmkId: string
-  readonly wrappedDekBytes: number
+  /** Whose key opens it: a data key of the key service, or a key that only the customer has (SSE-C), and then the next three are null. */
+  readonly keySource: 'dek' | 'customer'
+  readonly dekId: string | null
+  readonly cmkId: string | null
+  readonly wrappedDekBytes: number | null
   /** Stored bytes; null while a stream has not been read. */
   readonly storedSize: number | null
   /** By the envelope or, for multipart, by the stored length; null if that fits no object. */
@@ -54,12 +56,19 @@ export function describeEnvelope(
     version: 1,
     suite: 'HKDF-SHA-256, AES-256-GCM',
     kind: envelope.kind,
-    dekId: envelope.dekId.toString('hex'),
-    cmkId: envelope.cmkId,
-    wrappedDekBytes: envelope.wrapped.length,
+    ...describeKey(envelope),
     storedSize,
     plainSize: envelope.plainSize ?? (storedSize === null ? null : plainSize(storedSize)),
   }
+}
+
+export function describeKey(
+  envelope: Envelope,
+): Pick<ClearDescription, 'keySource' | 'dekId' | 'cmkId' | 'wrappedDekBytes'> {
+  const { keySource } = envelope
+  if (keySource === 'customer') return { keySource, dekId: null, cmkId: null, wrappedDekBytes: null }
+  const { dekId, cmkId, wrapped } = envelope
+  return { keySource, dekId: dekId.toString('hex'), cmkId, wrappedDekBytes: wrapped.length }
 }
 
 /** @param tail null if there is only the envelope */

@@ -1,7 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type CustomerEnvelope,
+  type DekEnvelope,
   type Envelope,
+  isCustomerKeyOf,
   metadataHash,
   type ObjectKey,
   openEnvelope,
@@ -19,7 +22,9 @@ export interface RecoveryKeys {
   /** False: the configuration does not let this CMK open objects of the bucket. */
   allows(bucket: string, cmkId: string): boolean
   /** As `DataKeys.decrypting`: ObjectIntegrityError if it does not open, another SealgateError if it could not be tried. */
-  decrypting(bucket: string, wrapped: Envelope): Promise<Uint8Array>
+  decrypting(bucket: string, wrapped: DekEnvelope): Promise<Uint8Array>
+  /** The 32 bytes that a client stored objects with (SSE-C), if they were given. */
+  readonly customerKey?: Uint8Array | undefined
 }
 
 /** The names under which the object was written: its envelope is bound to them. */
@@ -98,9 +103,48 @@ export function sizeOf(object: OpenedObject, stored: number): number {
 
 async function openObjectKey(
   keys: RecoveryKeys,
-  { bucket, key }: LogicalName,
+  at: LogicalName,
   name: string,
   envelope: Envelope,
+): Promise<ObjectKey> {
+  return envelope.keySource === 'dek'
+    ? openWithDataKey(keys, at, name, envelope)
+    : openWithCustomerKey(keys, at, name, envelope)
+}
+
+function openWithCustomerKey(
+  { realm, customerKey }: RecoveryKeys,
+  { bucket, key }: LogicalName,
+  name: string,
+  envelope: CustomerEnvelope,
+): ObjectKey {
+  if (customerKey === undefined)
+    throw new RecoveryError(
+      'customer-key',
+      `${name}: was stored with a key of the customer's own (SSE-C), which Sealgate does not keep: give it by --customer-key FILE.`,
+    )
+  if (!isCustomerKeyOf(envelope, customerKey))
+    throw new RecoveryError(
+      'customer-key',
+      `${name}: was stored with another customer key than the one given, or its envelope was altered.`,
+    )
+  try {
+    return openEnvelope(envelope, customerKey, { realm, bucket, key })
+  } catch (error) {
+    if (!isError(error, 'ObjectIntegrityError')) throw error
+    throw new RecoveryError(
+      'name',
+      `${name}: the customer key is the right one; but it was not sealed as ${JSON.stringify(key)} in the bucket ${bucket} and the realm ${realm}, or its envelope was altered.`,
+      { cause: error },
+    )
+  }
+}
+
+async function openWithDataKey(
+  keys: RecoveryKeys,
+  { bucket, key }: LogicalName,
+  name: string,
+  envelope: DekEnvelope,
 ): Promise<ObjectKey> {
   const { cmkId } = envelope
   if (!keys.allows(bucket, cmkId))
@@ -127,7 +171,7 @@ async function dataKey(
   keys: RecoveryKeys,
   bucket: string,
   name: string,
-  envelope: Envelope,
+  envelope: DekEnvelope,
 ): Promise<Uint8Array> {
   for (;;) {
     try {
@@ -147,7 +191,7 @@ async function dataKey(
   }
 }
 
-function keyService(name: string, envelope: Envelope, error: SealgateError): RecoveryError {
+function keyService(name: string, envelope: DekEnvelope, error: SealgateError): RecoveryError {
   const why = error.cause instanceof Error ? error.cause.message : error.message
   return new RecoveryError(
     'key-service',

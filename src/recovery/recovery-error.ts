@@ -3,6 +3,7 @@
  * - `not-encrypted`, `envelope`: there is no envelope, or its text does not decode
  * - `cmk`: the configuration does not allow its CMK for this bucket; `key-service`: the key service gives no key
  * - `data-key`: the DEK does not open (bucket, realm or CMK); `name`: the DEK does, the object's key does not
+ * - `customer-key`: it was stored with a key that only the customer has, and that was not given, or is another one
  * - `metadata`: what was given is not what was sealed
  * - `length`, `footer`, `segment`, `padding`, `checksum`: the stored bytes
  * - `range`: the object has no such bytes; `gone`, `store`: the store does not have it, or does not give it
@@ -14,6 +15,7 @@ export type Finding =
   | 'key-service'
   | 'data-key'
   | 'name'
+  | 'customer-key'
   | 'metadata'
   | 'length'
   | 'footer'
@@ -43,6 +45,6 @@ export class RecoveryError extends Error {
 
   /** True if nothing could be tried: no word about the object. */
   get untried(): boolean {
-    return ['cmk', 'key-service', 'range', 'gone', 'store'].includes(this.finding)
+    return ['cmk', 'key-service', 'customer-key', 'range', 'gone', 'store'].includes(this.finding)
   }
 }

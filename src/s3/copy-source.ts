@@ -2,6 +2,7 @@ import { SealgateError } from '../errors.ts'
 import type { CopySource } from '../gateway/copy-source.ts'
 import { readConditions } from './condition-headers.ts'
 import type { Context } from './context.ts'
+import { readCustomerKey } from './customer-key.ts'
 
 /**
  * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, percent-encoded once. The bucket goes through the same door as a GET of it.
@@ -21,6 +22,7 @@ export function readCopySource(context: Context): CopySource {
     bucket: name.slice(0, slash),
     key,
     conditions: readConditions(context.headers, 'x-amz-copy-source-'),
+    customerKey: readCustomerKey(context.headers, 'x-amz-copy-source-'),
   }
 }
 

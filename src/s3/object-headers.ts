@@ -3,8 +3,9 @@ import { CHECKSUM_NAMES, type ChecksumAlgorithm, isChecksumAlgorithm } from '../
 import { SealgateError } from '../errors.ts'
 import type { ClientAttributes } from '../gateway/attributes.ts'
 import { type ChecksumType, checksumText, type ObjectChecksum } from '../gateway/checksum.ts'
-import type { EncryptionRequest } from '../gateway/encryption.ts'
+import type { EncryptionAnswer, EncryptionRequest } from '../gateway/encryption.ts'
 import type { ObjectDescription } from '../gateway/object-description.ts'
+import { readCustomerKey } from './customer-key.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Query } from './target.ts'
 
@@ -67,6 +68,7 @@ export function readEncryption(headers: RequestHeaders): EncryptionRequest {
   return {
     algorithm: headers.get('x-amz-server-side-encryption'),
     keyId: headers.get('x-amz-server-side-encryption-aws-kms-key-id'),
+    customerKey: readCustomerKey(headers),
   }
 }
 
@@ -87,10 +89,16 @@ export function readChecksumType(value: string | undefined): ChecksumType | null
   return value
 }
 
-export function encryptionHeaders(cmkId: string): Record<string, string> {
+export function encryptionHeaders(encryption: EncryptionAnswer): Record<string, string> {
+  if ('customerKeyMd5' in encryption) {
+    return {
+      'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+      'x-amz-server-side-encryption-customer-key-md5': encryption.customerKeyMd5,
+    }
+  }
   return {
     'x-amz-server-side-encryption': 'aws:kms',
-    'x-amz-server-side-encryption-aws-kms-key-id': cmkId,
+    'x-amz-server-side-encryption-aws-kms-key-id': encryption.cmkId,
     'x-amz-server-side-encryption-bucket-key-enabled': 'true',
   }
 }
@@ -117,7 +125,7 @@ export function descriptionHeaders(
     'content-length': slice === undefined ? description.size : slice.end - slice.start + 1,
     'x-amz-storage-class': attributes.storageClass === 'STANDARD' ? undefined : attributes.storageClass,
     'x-amz-mp-parts-count': description.partsCount,
-    ...encryptionHeaders(description.cmkId),
+    ...encryptionHeaders(description.encryption),
     ...checksumHeaders(description.checksums),
   }
   if (slice !== undefined && slice.end >= slice.start)

@@ -5,13 +5,8 @@ import type { RequestHeaders } from './headers.ts'
  * Headers that ask for what Sealgate does not do. They are refused before the body is read: to drop one silently would be a lie.
  */
 
-/** Each changes what is written or whether it is: a customer's key, an append, a condition. */
-const UNSUPPORTED = [
-  'x-amz-server-side-encryption-customer-',
-  'x-amz-copy-source-server-side-encryption-customer-',
-  'x-amz-write-offset-bytes',
-  'x-amz-if-match-',
-]
+/** Each changes what is written or whether it is: an append, a condition. */
+const UNSUPPORTED = ['x-amz-write-offset-bytes', 'x-amz-if-match-']
 
 /** Of writes of objects and parts. */
 export function refuseObjectHeaders(headers: RequestHeaders): void {
@@ -27,7 +22,8 @@ export function refuseObjectHeaders(headers: RequestHeaders): void {
 /** Of reads. The encryption of an object is no matter of who reads it; S3 refuses the header as well (User Guide, SSE-KMS and SSE-S3). */
 export function refuseReadHeaders(headers: RequestHeaders): void {
   for (const name of headers.names()) {
-    if (name.startsWith('x-amz-server-side-encryption-customer-')) throw notImplementedHeader(name)
+    // A customer's own key is needed, and kept nowhere.
+    if (name.startsWith('x-amz-server-side-encryption-customer-')) continue
     if (name.startsWith('x-amz-server-side-encryption')) {
       throw new SealgateError('InvalidArgument', `${name} header is not supported for this operation.`, {
         details: { ArgumentName: name },

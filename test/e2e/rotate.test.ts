@@ -6,10 +6,11 @@ import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Client } from '@aws-sdk/client-s3'
 import { loadConfig } from '../../src/config/config.ts'
-import { ENVELOPE_METADATA_NAME, parseEnvelope } from '../../src/envelope/index.ts'
+import { ENVELOPE_METADATA_NAME } from '../../src/envelope/index.ts'
 import { openOffline } from '../../src/offline.ts'
 import { sealgate } from '../cli/run.ts'
 import { TestBucket } from '../lib/bucket.ts'
+import { parseDekEnvelope } from '../lib/dek-envelope.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-rotate-'))
@@ -44,7 +45,7 @@ async function dataKeysOf(bucket: string): Promise<Map<string, string>> {
     })
     for (const { key } of objects) {
       const { metadata } = await offline.storage.headObject({ bucket, key })
-      found.set(key, parseEnvelope(metadata[ENVELOPE_METADATA_NAME] ?? '').dekId.toString('hex'))
+      found.set(key, parseDekEnvelope(metadata[ENVELOPE_METADATA_NAME]).dekId.toString('hex'))
     }
     return found
   } finally {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { ObjectKey, openEnvelope, parseEnvelope, sealEnvelope } from '../../src/envelope/index.ts'
+import { parseDekEnvelope } from '../lib/dek-envelope.ts'
 import { BINDING, isIntegrity } from './helpers.ts'
 
 const dek = {
@@ -16,7 +17,7 @@ const fields = { dek, objectKey, kind: 'single', plainSize: 1234, binding: BINDI
 const seal = (): string => sealEnvelope({ ...fields, metadataHash: Buffer.alloc(32, 7) })
 
 test('an envelope opens to the key that was sealed, with every field', () => {
-  const envelope = parseEnvelope(seal())
+  const envelope = parseDekEnvelope(seal())
   assert.equal(envelope.kind, 'single')
   assert.deepEqual(envelope.dekId, dek.dekId)
   assert.equal(envelope.cmkId, dek.cmkId)

@@ -6,7 +6,6 @@ import {
   openEnvelope,
   openFooter,
   openRange,
-  parseEnvelope,
   plainSize,
   segmentsSize,
   verifyPadding,
@@ -15,6 +14,7 @@ import { SealgateError } from '../../src/errors.ts'
 import { WrappedKeyError } from '../../src/keys/kms/kms.ts'
 import { KmsError } from '../../src/keys/kms/kms-error.ts'
 import { LocalKms } from '../../src/keys/kms/local.ts'
+import { parseDekEnvelope } from '../lib/dek-envelope.ts'
 import vectors from '../vectors/objects.json' with { type: 'json' }
 import { bytesOf, collect } from './helpers.ts'
 
@@ -38,7 +38,7 @@ interface Vector {
 /** All that FORMAT.md section 8 asks of a reader, in its order; the body comes in chunks of the given size. */
 async function open({ bucket, key, attributes, object }: Vector, chunkSize: number): Promise<Buffer> {
   const stored = Buffer.from(object, 'base64')
-  const envelope = parseEnvelope(attributes.metadata.sealgate)
+  const envelope = parseDekEnvelope(attributes.metadata.sealgate)
   const context = { realm: keyring.realm, bucket, dekId: envelope.dekId.toString('hex') }
   const dek = await kms.decrypt(envelope.cmkId, envelope.wrapped, context)
   const objectKey = openEnvelope(envelope, dek, { realm: keyring.realm, bucket, key })

@@ -52,6 +52,24 @@ def vectors() -> None:
               refuses(keys, vector["bucket"], vector["key"], vector["attributes"], stored))
 
 
+def customer_keys() -> None:
+    with open(HERE.parent / "vectors/customer-key.json") as file:
+        data = json.load(file)
+    for vector in data:
+        envelope = sealgate_open.parse_envelope(vector["envelope"])
+        customer_key, at = bytes.fromhex(vector["customerKey"]), vector["binding"]
+        where = (at["realm"], at["bucket"], at["key"])
+        oek = sealgate_open.open_oek(envelope, customer_key, *where)
+        plain, _ = sealgate_open.open_body(envelope.plain, oek, base64.b64decode(vector["object"]))
+        check(vector["name"], plain == bytes_of(vector["size"], vector["plaintextSeed"]))
+        for wrong in (bytes(32), customer_key[::-1]):
+            try:
+                sealgate_open.open_oek(envelope, wrong, *where)
+                check(f"refuse {vector['name']}: another key", False)
+            except Refused:
+                check("another key", True)
+
+
 def live(directory: Path) -> None:
     keys = Keys(json.loads((directory / "keys.json").read_text()))
     service = directory.name
@@ -82,6 +100,7 @@ def live(directory: Path) -> None:
 
 
 vectors()
+customer_keys()
 for argument in sys.argv[1:]:
     live(Path(argument))
 print(f"{counts['passed']} passed, {counts['failed']} failed")

@@ -90,6 +90,7 @@ class Envelope:
     dek_id: bytes
     cmk_id: str
     wrapped: bytes
+    key_check: bytes | None  # of a customer's own key; then the three above are empty
     object_salt: bytes
     commitment: bytes
     plain: int | None
@@ -106,13 +107,18 @@ def parse_envelope(text: str) -> Envelope:
     kind = read.number(1)
     if kind not in (1, 2):
         raise Refused("unknown kind")
-    if read.number(1) != 1:
+    source = read.number(1)
+    if source not in (1, 2):
         raise Refused("unknown key source")
-    dek_id = read.take(16)
-    cmk_id = read.take(read.number(1))
-    wrapped = read.take(read.number(2))
-    if not cmk_id or not 1 <= len(wrapped) <= 6144:
-        raise Refused("CMK id or wrapped DEK of a wrong length")
+    dek_id, cmk_id, wrapped, key_check = b"", b"", b"", None
+    if source == 1:
+        dek_id = read.take(16)
+        cmk_id = read.take(read.number(1))
+        wrapped = read.take(read.number(2))
+        if not cmk_id or not 1 <= len(wrapped) <= 6144:
+            raise Refused("CMK id or wrapped DEK of a wrong length")
+    else:
+        key_check = read.take(32)
     object_salt, commitment = read.take(32), read.take(32)
     plain = read.number(8)
     if (plain == 2**64 - 1) != (kind == 2) or (kind == 1 and plain > LARGEST):
@@ -123,12 +129,18 @@ def parse_envelope(text: str) -> Envelope:
         cmk_text = cmk_id.decode()
     except UnicodeDecodeError:
         raise Refused("CMK id is not UTF-8") from None
-    return Envelope(kind == 1, dek_id, cmk_text, wrapped, object_salt, commitment,
+    return Envelope(kind == 1, dek_id, cmk_text, wrapped, key_check, object_salt, commitment,
                     plain if kind == 1 else None, metadata_hash, sealed_oek, raw[:-48])
 
 
-def open_oek(envelope: Envelope, dek: bytes, realm: str, bucket: str, key: str) -> bytes:
-    sealing_key = hkdf(dek, envelope.object_salt, b"sealgate/1 oek")
+def open_oek(envelope: Envelope, source_key: bytes, realm: str, bucket: str, key: str) -> bytes:
+    label = b"sealgate/1 oek"
+    if envelope.key_check is not None:
+        label = b"sealgate/1 customer oek"
+        check = hkdf(source_key, envelope.object_salt, b"sealgate/1 customer check")
+        if not hmac.compare_digest(check, envelope.key_check):
+            raise Refused("another customer key")
+    sealing_key = hkdf(source_key, envelope.object_salt, label)
     aad = envelope.before + lp(realm) + lp(bucket) + lp(key)
     oek = gcm_open(sealing_key, bytes(12), envelope.sealed_oek, aad)
     if not hmac.compare_digest(hkdf(oek, b"", b"sealgate/1 commit"), envelope.commitment):
@@ -225,6 +237,8 @@ def open_part(oek: bytes, part: Part, sealed: bytes) -> bytes:
 
 def open_object(keys: Keys, bucket: str, key: str, attributes: dict, stored: bytes) -> tuple[bytes, Footer]:
     envelope = parse_envelope(attributes["metadata"]["sealgate"])
+    if envelope.key_check is not None:
+        raise Refused("stored with a customer's own key, which no key service has")
     dek = keys.unwrap(envelope.cmk_id, envelope.wrapped, bucket, envelope.dek_id)
     oek = open_oek(envelope, dek, keys.realm, bucket, key)
     if not hmac.compare_digest(metadata_hash(attributes["headers"], attributes["metadata"]), envelope.metadata_hash):

@@ -210,7 +210,7 @@ const envelopes: Record<string, string> = {
   'suite 2': envelopeOf({ ...honest, suite: 2 }),
   'kind 0': envelopeOf({ ...honest, kind: 0 }),
   'kind 3': envelopeOf({ ...honest, kind: 3 }),
-  'key source 2': envelopeOf({ ...honest, source: 2 }),
+  'key source 2 with the fields of a data key': envelopeOf({ ...honest, source: 2 }),
   'empty CMK id': envelopeOf({ ...honest, cmk: '' }),
   'a CMK that is not in the keyring': envelopeOf({ ...honest, cmk: 'local:ffffffffffffffff' }),
   'bytes behind the sealed OEK': envelopeOf({ ...honest, after: Buffer.from([0]) }),

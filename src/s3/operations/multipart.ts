@@ -12,6 +12,7 @@ import { uploadPartCopy } from '../../gateway/upload-part-copy.ts'
 import { readWriteCondition, unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
+import { readCustomerKey } from '../customer-key.ts'
 import type { RequestHeaders } from '../headers.ts'
 import {
   checksumHeaders,
@@ -45,7 +46,7 @@ export async function CreateMultipartUpload(context: Context): Promise<Answer> {
     'InitiateMultipartUploadResult',
     { Bucket: context.bucket, Key: context.key, UploadId: output.uploadId },
     {
-      ...encryptionHeaders(output.cmkId),
+      ...encryptionHeaders(output.encryption),
       'x-amz-checksum-algorithm': output.checksumAlgorithm ?? undefined,
       'x-amz-checksum-type': output.checksumType ?? undefined,
     },
@@ -57,6 +58,7 @@ export async function UploadPart(context: Context): Promise<Answer> {
   const output = await uploadPart(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),
+    customerKey: readCustomerKey(context.headers),
     body: context.body(Number.MAX_SAFE_INTEGER),
     signal: context.signal,
   })
@@ -65,7 +67,7 @@ export async function UploadPart(context: Context): Promise<Answer> {
     status: 200,
     headers: {
       etag: `"${output.etag}"`,
-      ...encryptionHeaders(output.cmkId),
+      ...encryptionHeaders(output.encryption),
       ...checksums,
       'content-length': 0,
     },
@@ -77,6 +79,7 @@ export async function UploadPartCopy(context: Context): Promise<Answer> {
   const output = await uploadPartCopy(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),
+    customerKey: readCustomerKey(context.headers),
     source: readCopySource(context),
     range: readCopyRange(context.headers.get('x-amz-copy-source-range')),
     signal: context.signal,
@@ -90,7 +93,7 @@ export async function UploadPartCopy(context: Context): Promise<Answer> {
       ...checksumElements(output.checksums),
       ChecksumType: undefined,
     },
-    encryptionHeaders(output.cmkId),
+    encryptionHeaders(output.encryption),
   )
 }
 
@@ -135,7 +138,7 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
       ETag: `"${output.etag}"`,
       ...checksumElements(output.checksums),
     },
-    encryptionHeaders(output.cmkId),
+    encryptionHeaders(output.encryption),
   )
 }
 

@@ -9,6 +9,7 @@ import type { RangeRequest } from '../../gateway/range.ts'
 import { readConditions, readDeleteCondition, readIfRange, readWriteCondition } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
+import { readCustomerKey } from '../customer-key.ts'
 import {
   checksumHeaders,
   descriptionHeaders,
@@ -39,7 +40,7 @@ export async function PutObject(context: Context): Promise<Answer> {
     status: 200,
     headers: {
       etag: `"${output.etag}"`,
-      ...encryptionHeaders(output.cmkId),
+      ...encryptionHeaders(output.encryption),
       ...checksumHeaders(output.checksums),
       'content-length': 0,
     },
@@ -78,6 +79,7 @@ function readInput(context: Context): GetObjectInput {
   return {
     bucket: context.bucket,
     key: context.key,
+    customerKey: readCustomerKey(headers),
     range: partNumber === undefined ? range : { kind: 'part', partNumber: readPartNumber(context) },
     ifRange: readIfRange(headers),
     conditions: readConditions(headers),
@@ -164,7 +166,7 @@ export async function CopyObject(context: Context): Promise<Answer> {
       ETag: `"${output.etag}"`,
       ...checksumElements(output.checksums),
     },
-    encryptionHeaders(output.cmkId),
+    encryptionHeaders(output.encryption),
   )
 }
 
@@ -184,7 +186,12 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
       details: { ArgumentName: 'x-amz-object-attributes' },
     })
   }
-  const found = await getObjectAttributes(context.gateway, context.bucket, context.key)
+  const found = await getObjectAttributes(context.gateway, {
+    bucket: context.bucket,
+    key: context.key,
+    customerKey: readCustomerKey(context.headers),
+    signal: context.signal,
+  })
   const checksum: Record<string, string> = {}
   for (const value of found.checksums) {
     checksum[`Checksum${value.algorithm}`] = value.value.toString('base64')
