@@ -31,18 +31,25 @@ export async function serve(file: string | undefined): Promise<void> {
 
   // Until there is something to close, a signal just ends: whatever was half-made is made again by the next start.
   let stop = async (): Promise<void> => process.exit(0)
-  onSignal(() => stop())
+  onSignal(() => {
+    log.info('stopping')
+    return stop()
+  })
   makeDataDirectory(config)
   const lock = await lockStore(config)
   const keyringMade = !existsSync(keyringPath(config))
   await prepare(config, log)
   const found = { ...loadOrMakeCredentials(config), keyringMade }
-  const announce = (host: string, port: number) => console.log(banner(config, host, port, found))
+  const announce = (host: string, port: number) => {
+    console.log(banner(config, host, port, found))
+    log.info({ host, port, workers: config.workers }, 'serving')
+  }
   if (config.workers === 1) {
     const app = await startApp(config, found.credentials, log)
     stop = async () => {
       await app.close()
       lock.release()
+      log.info('stopped')
     }
     announce(app.host, app.port)
     return
@@ -51,6 +58,7 @@ export async function serve(file: string | undefined): Promise<void> {
     stop = end
   })
   lock.release()
+  log.info('stopped')
 }
 
 async function lockStore(config: Config): Promise<{ release(): void }> {

@@ -64,6 +64,20 @@ describe('stopping', () => {
     })
   }
 
+  it('is told in the log at info, as the start is', async () => {
+    const started = sealgate(['serve'], environment({ SEALGATE_LOG_LEVEL: 'info' }))
+    await ready(started)
+    started.child.kill('SIGTERM')
+    assert.equal(await started.exit, 0)
+    const lines = started
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+    const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
+    assert.deepEqual(messages, ['serving', 'stopping', 'stopped'])
+    assert.match(lines[0] ?? '', new RegExp(`"host":"127.0.0.1","port":${port},"workers":1`))
+  })
+
   it('a second signal, later, ends at once', async () => {
     const started = sealgate(['serve'], environment())
     const upload = await uploadUnderWay(await ready(started))
