@@ -1,3 +1,4 @@
+import { uriEncode } from '../base/uri-encode.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Target } from './target.ts'
 
@@ -26,7 +27,7 @@ export function canonicalRequest({ method, target, headers }: SignedRequest, o: 
   })
   return [
     method,
-    target.path.split('/').map(encode).join('/'),
+    target.path.split('/').map(uriEncode).join('/'),
     canonicalQuery(target, o.presigned),
     fields.join(''),
     o.signedHeaders.join(';'),
@@ -38,7 +39,7 @@ function canonicalQuery(target: Target, presigned: boolean): string {
   const pairs = target.query
     .entries()
     .filter(([name]) => !presigned || name !== 'X-Amz-Signature')
-    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .map(([name, value]) => [uriEncode(name), uriEncode(value)] as const)
   return pairs
     .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
     .map(([name, value]) => `${name}=${value}`)
@@ -47,12 +48,4 @@ function canonicalQuery(target: Target, presigned: boolean): string {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** RFC 3986: everything but the unreserved characters, as bytes of UTF-8. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
 }

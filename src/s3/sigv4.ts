@@ -3,12 +3,12 @@
  * Authorization header and presigned URLs. S3 encodes the path once and never normalises it.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { signingKeyOf } from '../base/signing-key.ts'
 import { SealgateError } from '../errors.ts'
 import { canonicalRequest, type SignedRequest } from './canonical-request.ts'
 import type { RequestHeaders } from './headers.ts'
 import { checkLifetime } from './presigned.ts'
 import { type Claim, readClaim } from './signature-claim.ts'
-import { signingKeyOf } from './signing-key.ts'
 
 const MAX_SKEW_MS = 15 * 60 * 1000
 

@@ -1,4 +1,4 @@
-import { SaxesParser } from 'saxes'
+import { childrenOf, readXml, type XmlElement } from '../base/xml-reader.ts'
 import { SealgateError } from '../errors.ts'
 
 /*
@@ -44,44 +44,9 @@ const SPECIAL = /[&<>"\u0000-\u001f\u007f\ufffe\uffff]/g
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
-/** An element of a request. Namespaces are dropped: clients send S3's or none. */
-export interface XmlElement {
-  readonly name: string
-  readonly children: readonly XmlElement[]
-  readonly text: string
-}
-
-const MAX_DEPTH = 8
-const MAX_ELEMENTS = 100_000
-
-/** Parses strictly; document types (and so entities) are refused, as are depth and number beyond need. */
+/** Parses the document of a request. */
 export function parseXml(bytes: Buffer): XmlElement {
-  const parser = new SaxesParser()
-  const stack: { name: string; children: XmlElement[]; text: string }[] = [
-    { name: '', children: [], text: '' },
-  ]
-  let elements = 0
-  parser.on('doctype', () => fail('a document type is not accepted'))
-  parser.on('error', () => fail('it is not well formed'))
-  parser.on('opentag', (tag) => {
-    if (stack.length > MAX_DEPTH || ++elements > MAX_ELEMENTS)
-      fail('it is nested too deeply or has too many elements')
-    stack.push({ name: tag.name.slice(tag.name.indexOf(':') + 1), children: [], text: '' })
-  })
-  const addText = (text: string) => {
-    const top = stack.at(-1)
-    if (top !== undefined) top.text += text
-  }
-  parser.on('text', addText)
-  parser.on('cdata', addText)
-  parser.on('closetag', () => {
-    const element = stack.pop()
-    if (element !== undefined) stack.at(-1)?.children.push(element)
-  })
-  parser.write(decodeUtf8(bytes)).close()
-  const root = stack[0]?.children[0]
-  if (root === undefined) return fail('it is empty')
-  return root
+  return readXml(bytes, fail)
 }
 
 /** @throws SealgateError MalformedXML if the element is there twice: which one counts would be a guess */
@@ -91,17 +56,7 @@ export function childText(element: XmlElement, name: string): string | undefined
   return found[0]?.text
 }
 
-export function childrenOf(element: XmlElement, name: string): readonly XmlElement[] {
-  return element.children.filter((child) => child.name === name)
-}
-
-function decodeUtf8(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return fail('it is not UTF-8')
-  }
-}
+export { childrenOf, type XmlElement } from '../base/xml-reader.ts'
 
 function fail(reason: string): never {
   throw new SealgateError('MalformedXML', `The XML that you provided was not accepted: ${reason}.`)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { signingKeyOf } from '../../src/base/signing-key.ts'
 import { canonicalRequest } from '../../src/s3/canonical-request.ts'
 import { RequestHeaders } from '../../src/s3/headers.ts'
-import { signingKeyOf } from '../../src/s3/signing-key.ts'
 import { parseTarget } from '../../src/s3/target.ts'
 import { EMPTY } from './signing.ts'
 
