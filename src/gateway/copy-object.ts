@@ -102,6 +102,7 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     ...sealed.stored,
     source: { bucket: source.bucket, key: source.key },
     sourceEtag: object.stored.etag,
+    sourceSize: object.stored.size,
     condition: input.condition,
     signal,
   })

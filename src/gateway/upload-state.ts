@@ -78,8 +78,11 @@ export async function readInit(gateway: Gateway, upload: UploadName): Promise<Up
   const known = gateway.uploads.get(cacheKey(upload))
   if (known !== undefined) return known
   const state = await readState(gateway, upload, 'init')
-  if (state === null)
+  if (state === null) {
+    // Of a bucket that is not there, that is what is said.
+    await gateway.storage.headBucket(upload.bucket)
     throw new SealgateError('NoSuchUpload', undefined, { details: { UploadId: upload.uploadId } })
+  }
   const { objectKey, stateEnvelope, dekId } = state
   const init: UploadInit = {
     ...(JSON.parse(state.payload.toString()) as InitPayload),

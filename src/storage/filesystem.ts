@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { SealgateError } from '../errors.ts'
+import { ALL_CAPABILITIES, type StorageCapabilities } from './capabilities.ts'
 import { Blobs, type NewBlob } from './filesystem/blobs.ts'
 import { IndexDatabase } from './filesystem/index-database.ts'
 import { listPage } from './filesystem/listing.ts'
@@ -88,6 +89,7 @@ class FilesystemStorage implements Storage {
     maxObjectBytes: 50 * 1024 * GIB,
     maxMetadataBytes: 8192,
   }
+  readonly capabilities: StorageCapabilities = ALL_CAPABILITIES
   readonly #index: IndexDatabase
   readonly #blobs: Blobs
   readonly #running = new Set<Promise<unknown>>()

@@ -1,3 +1,5 @@
+import type { StorageCapabilities } from './capabilities.ts'
+
 /**
  * What Sealgate asks of a store: opaque bytes in and out under byte-exact names. A store knows nothing of keys,
  * plaintext or clients; whatever it holds may be public. Every implementation passes test/conformance/storage.ts.
@@ -12,6 +14,7 @@
  */
 export interface Storage {
   readonly limits: StorageLimits
+  readonly capabilities: StorageCapabilities
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. */
@@ -26,7 +29,7 @@ export interface Storage {
    * `size` bytes: an error thrown by the body, or a body too short or too long, aborts the write (the body's
    * own error is rethrown as it is). Once the promise resolves the object survives a crash of the machine.
    * The condition is enforced atomically with the commit, across processes: PreconditionFailed; If-Match on an absent
-   * key is NoSuchKey.
+   * key is NoSuchKey. What the store cannot enforce so (`capabilities`) is NotImplemented before the body is read.
    */
   putObject(request: PutObjectRequest): Promise<PutObjectResult>
   headObject(request: HeadObjectRequest): Promise<StoredObject>
@@ -174,6 +177,7 @@ export interface DeleteObjectRequest extends ObjectName {
 export interface CopyObjectRequest extends ObjectName, ObjectAttributes {
   readonly source: ObjectName
   readonly sourceEtag: string
+  readonly sourceSize: number
   readonly condition?: WriteCondition | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -1,10 +1,11 @@
 /**
  * What every store must do (src/storage/storage.ts), as tests: `storageConformance(name, open)` is called by the test file of each
- * implementation. Buckets are made as they are needed, so the suite can run against a server that others use too.
+ * implementation. What the server behind a store does otherwise is declared, each difference with its reason, which is shown: the suite
+ * then asks for the lesser thing and skips nothing. What a store says it cannot do (`capabilities`) must be NotImplemented. Buckets are made as they are needed, so the suite can run against a server that others use too.
  */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import { type ErrorKind, isError } from '../../src/errors.ts'
 import {
@@ -19,6 +20,40 @@ import {
 export interface OpenedStorage {
   readonly storage: Storage
   close(): Promise<void>
+}
+
+/** Each with its reason. */
+export interface Differences {
+  /** Equal bytes have equal ETags (sealed bytes are never equal). */
+  readonly equalBytesEqualEtag?: string
+  /** A plain ETag carries the suffix by which Sealgate tells its clients that it is no MD5. */
+  readonly plainEtagSuffix?: string
+  /** An upload in a bucket that is not there is NoSuchUpload. */
+  readonly uploadHidesBucket?: string
+  /** Uploads outlive their bucket. */
+  readonly uploadsOutliveBucket?: string
+  /** Names that are refused. */
+  readonly refusedNames?: { readonly reason: string; readonly refuses: (key: string) => boolean }
+  /** An object whose name goes on behind another's with a slash is not listed. */
+  readonly hidesBehindObject?: string
+  /** A common prefix that the start lies in is not shown again. */
+  readonly startSkipsPrefix?: string
+  /** Pages are right for the delimiter `/` alone. */
+  readonly slashDelimiterOnly?: string
+  /** Behind a name with U+10FFFF the pages of a list end. */
+  readonly lastCharacterEndsPages?: string
+  /** A page that ends with the object that has the prefix for its whole name is the last. */
+  readonly endsAtPrefixName?: string
+  /** A page may have fewer names than asked for, and be followed by another. */
+  readonly shortPages?: string
+  /** Complete refuses an upload that has parts which are not named. */
+  readonly unnamedPartsRefused?: string
+  /** A Complete that is sent again gets the same answer again. */
+  readonly completeRepeats?: string
+  /** Uploads are listed in some other order than by key and time. */
+  readonly uploadOrder?: string
+  /** Lists of uploads do not fold by a delimiter, or do not page by it. */
+  readonly uploadsNotFolded?: string
 }
 
 const MIB = 1024 * 1024
@@ -68,7 +103,28 @@ const NAMES = [
   `${'🔑'.repeat(255)}abcd`,
 ]
 
-export function storageConformance(name: string, open: () => Promise<OpenedStorage>): void {
+export function storageConformance(
+  name: string,
+  open: () => Promise<OpenedStorage>,
+  differences: Differences = {},
+): void {
+  /** Whether the server differs here; the output then says so. */
+  const differs = (t: TestContext, difference: Exclude<keyof Differences, 'refusedNames'>): boolean => {
+    const reason = differences[difference]
+    if (reason !== undefined) t.diagnostic(`differs, ${difference}: ${reason}`)
+    return reason !== undefined
+  }
+  const { refusedNames } = differences
+  const accepts = (t: TestContext, keys: readonly string[]): string[] => {
+    const accepted = keys.filter((key) => refusedNames?.refuses(key) !== true)
+    if (accepted.length < keys.length)
+      t.diagnostic(`differs, ${keys.length - accepted.length} names refused: ${refusedNames?.reason}`)
+    const hidden = (key: string) => accepted.some((other) => key.startsWith(`${other}/`))
+    return accepted.some(hidden) && differs(t, 'hidesBehindObject')
+      ? accepted.filter((key) => !hidden(key))
+      : accepted
+  }
+
   describe(`${name} as a store`, () => {
     let opened: OpenedStorage
     let storage: Storage
@@ -119,43 +175,43 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         await rejects(storage.deleteBucket(bucket), 'NoSuchBucket')
       })
 
-      it('that are not there are said to be so by every operation', async () => {
+      it('that are not there are said to be so by every operation', async (t) => {
         const [bucket, key, uploadId] = ['conformance-nowhere', 'k', 'u']
+        const missing = differs(t, 'uploadHidesBucket') ? 'NoSuchUpload' : 'NoSuchBucket'
         await rejects(put(bucket, key, 'v'), 'NoSuchBucket')
         await rejects(storage.headObject({ bucket, key }), 'NoSuchBucket')
         await rejects(storage.getObject({ bucket, key }), 'NoSuchBucket')
         await rejects(storage.deleteObject({ bucket, key }), 'NoSuchBucket')
         await rejects(list(bucket), 'NoSuchBucket')
         await rejects(storage.createMultipartUpload({ bucket, key, ...ATTRIBUTES }), 'NoSuchBucket')
-        await rejects(
-          storage.listParts({ bucket, key, uploadId, partNumberMarker: 0, maxParts: 1 }),
-          'NoSuchBucket',
-        )
-        await rejects(storage.abortMultipartUpload({ bucket, key, uploadId }), 'NoSuchBucket')
+        await rejects(storage.listParts({ bucket, key, uploadId, partNumberMarker: 0, maxParts: 1 }), missing)
+        await rejects(storage.abortMultipartUpload({ bucket, key, uploadId }), missing)
       })
 
-      it('take their uploads under way with them', async () => {
+      it('take their uploads under way with them', async (t) => {
         const bucket = await bucketOf()
         const { uploadId } = await storage.createMultipartUpload({ bucket, key: 'k', ...ATTRIBUTES })
         await storage.deleteBucket(bucket)
         await storage.createBucket(bucket)
         const part = { bucket, key: 'k', uploadId, partNumber: 1, size: 1, body: inChunks(Buffer.from('x')) }
-        await rejects(storage.uploadPart(part), 'NoSuchUpload')
+        if (differs(t, 'uploadsOutliveBucket')) await storage.uploadPart(part)
+        else await rejects(storage.uploadPart(part), 'NoSuchUpload')
       })
     })
 
     describe('objects', () => {
-      it('keep bytes of every size, with headers, metadata and class as they came', async () => {
+      it('keep bytes of every size, with headers, metadata and class as they came', async (t) => {
         const bucket = await bucketOf()
         const attributes = {
           headers: { 'content-type': 'a/b; c="d"', 'content-encoding': 'gzip', 'cache-control': 'no-store' },
-          metadata: { empty: '', latin: '\u00e9\u00ff', long: 'x'.repeat(1500) },
+          metadata: { empty: '', latin: '\u00e9\u00ff', coded: '=?UTF-8?B?w6k=?=', long: 'x'.repeat(1000) },
           storageClass: 'STANDARD',
         }
+        const plainEtag = differs(t, 'plainEtagSuffix') ? /^[0-9a-f]{32}-0$/ : /^[0-9a-f]{32}$/
         for (const size of [0, 1, 16_384, 16_385, 65_536, MIB + 1]) {
           const data = randomBytes(size)
           const { etag } = await put(bucket, 'k', data, attributes)
-          assert.match(etag, /^[0-9a-f]{32}$/)
+          assert.match(etag, plainEtag)
           const result = await storage.getObject({ bucket, key: 'k' })
           assert.deepEqual([result.start, result.end, result.object.size], [0, size - 1, size])
           assert.ok((await collect(result)).equals(data))
@@ -174,19 +230,25 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         }
       })
 
-      it('have byte-exact names in the order of their UTF-8 bytes', async () => {
+      it('have byte-exact names in the order of their UTF-8 bytes', async (t) => {
         const bucket = await bucketOf()
-        for (const key of NAMES) await put(bucket, key, `of ${key}`)
-        for (const key of NAMES) assert.equal((await read(bucket, key)).toString(), `of ${key}`)
-        assert.deepEqual(await keysOf(bucket), inByteOrder(NAMES))
-        for (const key of NAMES) await storage.deleteObject({ bucket, key })
+        const names = accepts(t, NAMES)
+        for (const key of NAMES.filter((name) => refusedNames?.refuses(name) === true))
+          await assert.rejects(put(bucket, key, ''), (error) =>
+            isError(error, 'InvalidURI', 'KeyTooLongError'),
+          )
+        for (const key of names) await put(bucket, key, `of ${key}`)
+        for (const key of names) assert.equal((await read(bucket, key)).toString(), `of ${key}`)
+        assert.deepEqual(await keysOf(bucket), inByteOrder(names))
+        for (const key of names) await storage.deleteObject({ bucket, key })
         assert.deepEqual(await keysOf(bucket), [])
       })
 
-      it('get a new ETag at every write, and are replaced whole', async () => {
+      it('get a new ETag at every write, and are replaced whole', async (t) => {
         const bucket = await bucketOf()
         const etags = new Set<string>()
-        for (let n = 0; n < 5; n++) etags.add((await put(bucket, 'k', 'same')).etag)
+        const same = !differs(t, 'equalBytesEqualEtag')
+        for (let n = 0; n < 5; n++) etags.add((await put(bucket, 'k', same ? 'same' : `other ${n}`)).etag)
         assert.equal(etags.size, 5)
         await put(bucket, 'k', randomBytes(100_000), { metadata: { old: '1' } })
         await put(bucket, 'k', 'short')
@@ -199,8 +261,9 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         await rejects(storage.headObject({ bucket, key: 'k' }), 'NoSuchKey')
         await rejects(storage.getObject({ bucket, key: 'k' }), 'NoSuchKey')
         await storage.deleteObject({ bucket, key: 'k' })
+        const kind = storage.capabilities.conditions.delete.ifMatch ? 'NoSuchKey' : 'NotImplemented'
         for (const ifMatch of [hex(), '*'])
-          await rejects(storage.deleteObject({ bucket, key: 'k', ifMatch }), 'NoSuchKey')
+          await rejects(storage.deleteObject({ bucket, key: 'k', ifMatch }), kind)
       })
 
       it('are never half-written: a body that throws, is short, long or aborted leaves what was there', async () => {
@@ -332,17 +395,24 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         for (const result of first)
           if (result.status === 'rejected') assertKind(result.reason, 'PreconditionFailed')
         const { etag } = await storage.headObject({ bucket, key: 'k' })
+        const { conditions } = storage.capabilities
+        if (!conditions.put.ifMatch) {
+          await rejects(put(bucket, 'k', 'second', { condition: { ifMatch: etag } }), 'NotImplemented')
+          return
+        }
         const second = await Promise.allSettled(
           racers.map((n) => put(bucket, 'k', `second ${n}`, { condition: { ifMatch: etag } })),
         )
         assert.equal(second.filter(({ status }) => status === 'fulfilled').length, 1)
         await rejects(put(bucket, 'absent', 'x', { condition: { ifMatch: etag } }), 'NoSuchKey')
-        await rejects(storage.deleteObject({ bucket, key: 'k', ifMatch: etag }), 'PreconditionFailed')
-        await storage.deleteObject({
-          bucket,
-          key: 'k',
-          ifMatch: (await storage.headObject({ bucket, key: 'k' })).etag,
-        })
+        const current = (await storage.headObject({ bucket, key: 'k' })).etag
+        if (conditions.delete.ifMatch) {
+          await rejects(storage.deleteObject({ bucket, key: 'k', ifMatch: etag }), 'PreconditionFailed')
+          await storage.deleteObject({ bucket, key: 'k', ifMatch: current })
+        } else {
+          await rejects(storage.deleteObject({ bucket, key: 'k', ifMatch: current }), 'NotImplemented')
+          await storage.deleteObject({ bucket, key: 'k' })
+        }
         await put(bucket, 'k', 'again', { condition: { ifNoneMatch: '*' } })
       })
     })
@@ -362,7 +432,13 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
           { bucket: other, key: 'to' },
           { bucket, key: 'from' },
         ]) {
-          await storage.copyObject({ ...target, ...attributes, source, sourceEtag: etag })
+          await storage.copyObject({
+            ...target,
+            ...attributes,
+            source,
+            sourceEtag: etag,
+            sourceSize: data.length,
+          })
           const result = await storage.getObject(target)
           assert.deepEqual(
             [result.object.headers, result.object.metadata],
@@ -377,9 +453,22 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
       it('are pinned to the source, and obey the condition on the target', async () => {
         const bucket = await bucketOf()
         const { etag } = await put(bucket, 'from', 'one')
-        const copy = { bucket, key: 'to', ...ATTRIBUTES, source: { bucket, key: 'from' }, sourceEtag: etag }
-        await storage.copyObject({ ...copy, condition: { ifNoneMatch: '*' } })
-        await rejects(storage.copyObject({ ...copy, condition: { ifNoneMatch: '*' } }), 'PreconditionFailed')
+        const copy = {
+          bucket,
+          key: 'to',
+          ...ATTRIBUTES,
+          source: { bucket, key: 'from' },
+          sourceEtag: etag,
+          sourceSize: 3,
+        }
+        const conditional = { ...copy, condition: { ifNoneMatch: '*' as const } }
+        if (storage.capabilities.conditions.copy.ifNoneMatch) {
+          await storage.copyObject(conditional)
+          await rejects(storage.copyObject(conditional), 'PreconditionFailed')
+        } else {
+          await rejects(storage.copyObject(conditional), 'NotImplemented')
+          await storage.copyObject(copy)
+        }
         await put(bucket, 'from', 'two')
         await rejects(storage.copyObject(copy), 'PreconditionFailed', OVERWRITTEN)
         await storage.deleteObject({ bucket, key: 'from' })
@@ -389,19 +478,27 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
     })
 
     describe('lists', () => {
-      it('give every page of every prefix, delimiter and start as the sorted set does', async () => {
+      it('give every page of every prefix, delimiter and start as the sorted set does', async (t) => {
+        const [skips, short] = [differs(t, 'startSkipsPrefix'), differs(t, 'shortPages')]
         const bucket = await bucketOf()
-        const letters = fc.array(fc.constantFrom('a', 'b', '/', '-', '\u{10ffff}', 'é'), {
+        const last = differs(t, 'lastCharacterEndsPages') ? '\u{10fffe}' : '\u{10ffff}'
+        const letters = fc.array(fc.constantFrom('a', 'b', '/', '-', last, 'é'), {
           minLength: 1,
           maxLength: 5,
         })
-        const names = [...new Set(fc.sample(letters, 60).map((parts) => parts.join('')))]
+        const names = accepts(t, [...new Set(fc.sample(letters, 60).map((parts) => parts.join('')))])
         for (const key of names) await put(bucket, key, '')
-        const text = fc.oneof(
-          fc.constant(''),
-          letters.map((parts) => parts.slice(0, 2).join('')),
-        )
-        const delimiter = fc.constantFrom('', '/', '-', 'a', 'b/')
+        const text = fc
+          .oneof(
+            fc.constant(''),
+            letters.map((parts) => parts.slice(0, 2).join('')),
+          )
+          .filter((prefix) => refusedNames?.refuses(prefix) !== true)
+        const slashOnly = differs(t, 'slashDelimiterOnly')
+        const isWhole = differs(t, 'endsAtPrefixName')
+          ? (prefix: string) => names.includes(prefix)
+          : () => false
+        const delimiter = fc.constantFrom('', '/', ...(slashOnly ? [] : ['-', 'a', 'b/']))
         const start = fc.oneof(text, fc.constantFrom(...names))
         await fc.assert(
           fc.asyncProperty(
@@ -410,7 +507,8 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
             start,
             fc.integer({ min: 1, max: 9 }),
             async (prefix, mark, startAfter, maxKeys) => {
-              const want = expectedList(names, prefix, mark, startAfter)
+              fc.pre(!isWhole(prefix))
+              const want = expectedList(names, prefix, mark, startAfter, skips)
               const got: string[] = []
               let continuationToken: string | undefined
               do {
@@ -424,11 +522,12 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
                 const entries = inByteOrder([...page.objects.map(({ key }) => key), ...page.commonPrefixes])
                 assert.ok(entries.length <= maxKeys)
                 if (page.next !== undefined) {
-                  assert.equal(entries.length, maxKeys)
+                  if (!short) assert.equal(entries.length, maxKeys)
                   assert.equal(page.nextMarker, entries.at(-1))
                   assert.match(page.next, /^[A-Za-z0-9._~-]+$/)
                 }
                 got.push(...entries)
+                assert.ok(got.length <= 2 * names.length, 'pages come to an end')
                 continuationToken = page.next
               } while (continuationToken !== undefined)
               assert.deepEqual(got, want)
@@ -438,29 +537,35 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         )
       })
 
-      it('fold again what lies behind a start inside a common prefix', async () => {
+      it('fold again what lies behind a start inside a common prefix', async (t) => {
         const bucket = await bucketOf()
         for (const key of ['a/b/c', 'a/b/d', 'b']) await put(bucket, key, '')
         const behind = async (startAfter: string) => {
           const { objects, commonPrefixes } = await list(bucket, { delimiter: '/', startAfter })
           return [...commonPrefixes, ...objects.map(({ key }) => key)]
         }
-        assert.deepEqual(await behind('a/b/'), ['a/', 'b'])
+        assert.deepEqual(await behind('a/b/'), differs(t, 'startSkipsPrefix') ? ['b'] : ['a/', 'b'])
         assert.deepEqual(await behind('a/b/d'), ['b'])
         assert.deepEqual(await behind('a/'), ['b'])
       })
 
-      it('give 1000 names a page, objects and common prefixes together', async () => {
+      it('give 1000 names a page, objects and common prefixes together', async (t) => {
         const bucket = await bucketOf()
-        const names = Array.from({ length: 1100 }, (_, n) => (n % 3 === 0 ? `${n}` : `${n >> 1}/${n}`))
+        const all = Array.from({ length: 1100 }, (_, n) => (n % 3 === 0 ? `${n}` : `${n >> 1}.d/${n}`))
+        const names = accepts(t, all)
         await Promise.all(names.map((key) => put(bucket, key, '')))
         const first = await list(bucket)
         assert.deepEqual([first.objects.length, first.nextMarker], [1000, inByteOrder(names)[999]])
         const second = await list(bucket, { continuationToken: first.next })
         const keys = [...first.objects, ...second.objects].map(({ key }) => key)
         assert.deepEqual([keys, second.next], [inByteOrder(names), undefined])
-        const folded = await list(bucket, { delimiter: '/' })
-        const entries = [...folded.objects.map(({ key }) => key), ...folded.commonPrefixes]
+        const entries: string[] = []
+        let page = await list(bucket, { delimiter: '/' })
+        for (;;) {
+          entries.push(...page.objects.map(({ key }) => key), ...page.commonPrefixes)
+          if (page.next === undefined || !differs(t, 'shortPages')) break
+          page = await list(bucket, { delimiter: '/', continuationToken: page.next })
+        }
         assert.deepEqual(inByteOrder(entries), expectedList(names, '', '/', ''))
       })
 
@@ -495,7 +600,7 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         return { partNumber, etag }
       }
 
-      it('join the parts that are named, in their order, with the attributes of the beginning', async () => {
+      it('join the parts that are named, in their order, with the attributes of the beginning', async (t) => {
         const bucket = await bucketOf()
         const target = { bucket, key: 'k' }
         const attributes = {
@@ -507,11 +612,14 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         assert.match(uploadId, /^[A-Za-z0-9._~-]+$/)
         const [one, two, last] = [randomBytes(PART), randomBytes(PART + 1), randomBytes(10)]
         const third = await sendPart(bucket, 'k', uploadId, 900, last)
-        const unnamed = await sendPart(bucket, 'k', uploadId, 5, randomBytes(PART))
+        const naming = differs(t, 'unnamedPartsRefused')
+        const fifth = randomBytes(PART)
+        const unnamed = await sendPart(bucket, 'k', uploadId, 5, fifth)
         const stale = await sendPart(bucket, 'k', uploadId, 2, randomBytes(PART))
         const parts = [
           await sendPart(bucket, 'k', uploadId, 1, one),
           await sendPart(bucket, 'k', uploadId, 2, two),
+          ...(naming ? [unnamed] : []),
           third,
         ]
         const page = await storage.listParts({ ...target, uploadId, partNumberMarker: 1, maxParts: 2 })
@@ -528,22 +636,24 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         assert.equal(page.parts[1]?.etag, unnamed.etag)
         const complete = { ...target, uploadId }
         await rejects(
-          storage.completeMultipartUpload({ ...complete, parts: [parts[0] ?? stale, stale] }),
+          storage.completeMultipartUpload({ ...complete, parts: parts.with(1, stale) }),
           'InvalidPart',
         )
         await rejects(storage.headObject(target), 'NoSuchKey')
         const { etag } = await storage.completeMultipartUpload({ ...complete, parts })
-        assert.match(etag, /^[0-9a-f]{32}-3$/)
+        assert.match(etag, new RegExp(`^[0-9a-f]{32}-${parts.length}$`))
         const result = await storage.getObject(target)
         assert.deepEqual(
           [result.object.etag, result.object.headers, result.object.metadata],
           [etag, attributes.headers, attributes.metadata],
         )
-        const whole = Buffer.concat([one, two, last])
+        const whole = Buffer.concat([one, two, ...(naming ? [fifth] : []), last])
         assert.equal(sha(await collect(result)), sha(whole))
         const across = await read(bucket, 'k', { range: { start: PART - 5, end: 2 * PART + 5 } })
         assert.ok(across.equals(whole.subarray(PART - 5, 2 * PART + 6)))
-        await rejects(storage.completeMultipartUpload({ ...complete, parts }), 'NoSuchUpload')
+        const again = storage.completeMultipartUpload({ ...complete, parts })
+        if (differs(t, 'completeRepeats')) assert.equal((await again).etag, etag)
+        else await rejects(again, 'NoSuchUpload')
         await rejects(storage.listParts({ ...complete, partNumberMarker: 0, maxParts: 1 }), 'NoSuchUpload')
       })
 
@@ -554,9 +664,10 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         const { uploadId } = await storage.createMultipartUpload({ ...target, ...ATTRIBUTES })
         const parts = [await sendPart(bucket, 'k', uploadId, 1, Buffer.alloc(0))]
         const complete = { ...target, uploadId, parts }
+        const { ifNoneMatch } = storage.capabilities.conditions.complete
         await rejects(
           storage.completeMultipartUpload({ ...complete, condition: { ifNoneMatch: '*' } }),
-          'PreconditionFailed',
+          ifNoneMatch ? 'PreconditionFailed' : 'NotImplemented',
         )
         await storage.completeMultipartUpload(complete)
         assert.equal((await read(bucket, 'k')).length, 0)
@@ -574,7 +685,8 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
         assert.deepEqual(await keysOf(bucket), [])
       })
 
-      it('are listed by key and time, page by page', async () => {
+      it('are listed by key and time, page by page', async (t) => {
+        const ordered = !differs(t, 'uploadOrder')
         const bucket = await bucketOf()
         const begun: string[] = []
         for (const key of ['b', 'a/1', 'a/\u{10ffff}\u{10ffff}', 'b', 'c']) {
@@ -598,8 +710,10 @@ export function storageConformance(name: string, open: () => Promise<OpenedStora
             if (!page.isTruncated) break
             marker = { keyMarker: page.nextKeyMarker, uploadIdMarker: page.nextUploadIdMarker }
           }
-          assert.deepEqual(got, want)
+          if (ordered) assert.deepEqual(got, want)
+          else assert.deepEqual(got.sort(), [...begun].sort())
         }
+        if (differs(t, 'uploadsNotFolded')) return
         const pages: string[] = []
         for (let keyMarker = ''; pages.length < 5; ) {
           const page = await storage.listMultipartUploads({
@@ -651,6 +765,7 @@ function expectedList(
   prefix: string,
   delimiter: string,
   startAfter: string,
+  startSkipsPrefix = false,
 ): string[] {
   const entries = new Set<string>()
   for (const name of names) {
@@ -658,6 +773,7 @@ function expectedList(
     const at = delimiter === '' ? -1 : name.indexOf(delimiter, prefix.length)
     const entry = at < 0 ? name : name.slice(0, at + delimiter.length)
     // A start behind a common prefix's own name is inside it: it shows again, but not if it is the start itself.
+    if (startSkipsPrefix && at >= 0 && startAfter.startsWith(entry)) continue
     if (entry !== startAfter || at < 0) entries.add(entry)
   }
   return inByteOrder([...entries])

@@ -1,0 +1,68 @@
+import { SealgateError } from '../errors.ts'
+import type { ObjectHeaders, WriteCondition } from './storage.ts'
+
+/**
+ * What a store can do of what S3 can. It is data, found out or known before the first request, so that what a store cannot do is
+ * refused before a body is read, and no condition is ever dropped in silence or imitated by looking first.
+ */
+export interface StorageCapabilities {
+  /** The conditions that are enforced atomically with the commit of each write. */
+  readonly conditions: Readonly<Record<ConditionalWrite, ConditionSupport>>
+  /** The headers of ObjectHeaders that come back as they were stored. */
+  readonly headers: Readonly<Record<string, boolean>>
+  /** Whether listMultipartUploads shows all uploads of a bucket, so that what it does not show is no upload. */
+  readonly listsUploads: boolean
+}
+
+export type ConditionalWrite = 'put' | 'copy' | 'complete' | 'delete'
+
+export interface ConditionSupport {
+  readonly ifMatch: boolean
+  readonly ifNoneMatch: boolean
+}
+
+const BOTH: ConditionSupport = { ifMatch: true, ifNoneMatch: true }
+
+export const ALL_CAPABILITIES: StorageCapabilities = {
+  conditions: { put: BOTH, copy: BOTH, complete: BOTH, delete: BOTH },
+  headers: {},
+  listsUploads: true,
+}
+
+const OPERATIONS: Readonly<Record<ConditionalWrite, string>> = {
+  put: 'PutObject',
+  copy: 'CopyObject',
+  complete: 'CompleteMultipartUpload',
+  delete: 'DeleteObject',
+}
+
+/** Throws NotImplemented for a condition that the store would not keep. */
+export function checkWriteCondition(
+  { conditions }: StorageCapabilities,
+  write: ConditionalWrite,
+  condition: WriteCondition | undefined,
+): void {
+  if (condition === undefined) return
+  const [name, header] =
+    'ifMatch' in condition ? (['ifMatch', 'If-Match'] as const) : (['ifNoneMatch', 'If-None-Match'] as const)
+  if (conditions[write][name]) return
+  throw new SealgateError(
+    'NotImplemented',
+    `${header} on ${OPERATIONS[write]} is not enforced by the storage behind the gateway, so it is refused instead of ignored.`,
+    { details: { Header: header } },
+  )
+}
+
+/** Throws NotImplemented for headers that the store would not give back: an object that lacks one could not be read. */
+export function checkKept(capabilities: StorageCapabilities, headers: ObjectHeaders): void {
+  for (const name of Object.keys(headers)) {
+    if (capabilities.headers[name] === false)
+      throw new SealgateError(
+        'NotImplemented',
+        `The storage behind the gateway does not keep the header ${name}.`,
+        {
+          details: { Header: name },
+        },
+      )
+  }
+}
