@@ -1,0 +1,56 @@
+import { SealgateError } from '../../errors.ts'
+
+export interface BucketNameOptions {
+  /** Taken as it is, on both sides. */
+  readonly systemBucket: string
+  /** In front of every name that is not in the map. */
+  readonly prefix: string
+  /** Name for clients -> name at the store. */
+  readonly map: ReadonlyMap<string, string>
+}
+
+/**
+ * The names of buckets at the store. Every bucket of a client has one of its own: two names for one bucket would let its objects be
+ * taken for each other's, and the system bucket has none.
+ */
+export class BucketNames {
+  readonly #o: BucketNameOptions
+  readonly #mapped: ReadonlyMap<string, string>
+
+  /** Throws TypeError if two names mean one bucket, or one means the system bucket. */
+  constructor(options: BucketNameOptions) {
+    this.#o = options
+    this.#mapped = new Map([...options.map].map(([name, stored]) => [stored, name]))
+    if (this.#mapped.size !== options.map.size) throw new TypeError('two buckets are mapped to one')
+    if (this.#mapped.has(options.systemBucket) || options.map.has(options.systemBucket))
+      throw new TypeError('the system bucket is mapped')
+  }
+
+  /** The store's name. NoSuchBucket if the name is taken: by a mapped bucket, or by the system bucket. */
+  stored(bucket: string): string {
+    const { systemBucket, map, prefix } = this.#o
+    if (bucket === systemBucket) return bucket
+    const stored = map.get(bucket)
+    if (stored !== undefined) return stored
+    const plain = prefix + bucket
+    if (this.isTaken(plain))
+      throw new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
+    return plain
+  }
+
+  /** The name that clients use, or null if the bucket is none of this deployment's. */
+  shown(stored: string): string | null {
+    const { systemBucket, prefix } = this.#o
+    if (stored === systemBucket) return systemBucket
+    const mapped = this.#mapped.get(stored)
+    if (mapped !== undefined) return mapped
+    if (!stored.startsWith(prefix)) return null
+    const name = stored.slice(prefix.length)
+    return this.#o.map.has(name) || name === systemBucket ? null : name
+  }
+
+  /** Whether a name at the store belongs to another name here. */
+  isTaken(stored: string): boolean {
+    return stored === this.#o.systemBucket || this.#mapped.has(stored)
+  }
+}

@@ -1,0 +1,51 @@
+import { isError, SealgateError } from '../../errors.ts'
+import { headBucket, type Store } from './store.ts'
+
+/** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
+export async function createBucket(store: Store, bucket: string): Promise<void> {
+  const stored = takenAware(store, bucket)
+  const there = await headBucket(store, bucket).then(
+    () => new SealgateError('BucketAlreadyOwnedByYou'),
+    (error: unknown) => {
+      if (isError(error, 'NoSuchBucket')) return null
+      if (isError(error, 'AccessDenied'))
+        return new SealgateError('BucketAlreadyExists', undefined, { cause: error })
+      throw error
+    },
+  )
+  if (there !== null) throw there
+  try {
+    await put(store, stored, store.client.region)
+  } catch (error) {
+    // A store that knows no regions by name makes its buckets where it is.
+    if (!isError(error, 'InternalError')) throw error
+    await put(store, stored, 'us-east-1')
+  }
+}
+
+/** A name whose bucket at the store is another's cannot be had. */
+function takenAware(store: Store, bucket: string): string {
+  try {
+    return store.names.stored(bucket)
+  } catch (error) {
+    if (isError(error, 'NoSuchBucket'))
+      throw new SealgateError('BucketAlreadyExists', undefined, { cause: error })
+    throw error
+  }
+}
+
+async function put(store: Store, bucket: string, region: string): Promise<void> {
+  const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
+  await store.client.done({
+    method: 'PUT',
+    bucket,
+    // us-east-1 has no name of its own here.
+    ...(region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
+    idempotent: true,
+  })
+}
+
+export async function deleteBucket(store: Store, bucket: string): Promise<void> {
+  store.known.forget(bucket)
+  await store.client.done({ method: 'DELETE', bucket: store.names.stored(bucket), idempotent: false })
+}

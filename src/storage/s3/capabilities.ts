@@ -1,0 +1,39 @@
+import type { ConditionSupport, StorageCapabilities } from '../capabilities.ts'
+import type { BodyIntegrity } from './upload-body.ts'
+
+/** What one S3 server does of what S3 describes: found out by `probe`, and shown to the operator as it is. */
+export interface S3Capabilities extends StorageCapabilities {
+  /** x-amz-copy-source-if-match is checked, so that a copy is pinned by one call. */
+  readonly copySourceIfMatch: boolean
+  /** Conditions on CopyObject itself; `conditions.copy` is what copies have altogether. */
+  readonly copyObject: ConditionSupport
+  /** How uploads are sent. */
+  readonly integrity: BodyIntegrity
+  /** `/a` is another object than `a`; where it is not, names that begin with a slash are refused. */
+  readonly leadingSlash: boolean
+  /** If-Match of a write must come without quotes. */
+  readonly bareIfMatch: boolean
+  /** Names in a list of uploads are encoded though the list does not say so. */
+  readonly encodesUploads: boolean
+  /** To abort an upload that is not there succeeds, so it has to be looked for. */
+  readonly abortsUnknown: boolean
+  /** A list shows what was written before it was asked for. */
+  readonly listsWrites: boolean
+}
+
+const NEITHER: ConditionSupport = { ifMatch: false, ifNoneMatch: false }
+
+/** What holds of a server that nobody has asked. */
+export const UNPROBED: S3Capabilities = {
+  conditions: { put: NEITHER, copy: NEITHER, complete: NEITHER, delete: NEITHER },
+  headers: {},
+  listsUploads: false,
+  copySourceIfMatch: false,
+  copyObject: NEITHER,
+  integrity: { signedChunks: true, checksum: false },
+  leadingSlash: true,
+  bareIfMatch: false,
+  encodesUploads: false,
+  abortsUnknown: true,
+  listsWrites: false,
+}

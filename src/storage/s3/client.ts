@@ -1,0 +1,241 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isError, type SealgateError } from '../../errors.ts'
+import type { IncomingBody } from '../storage.ts'
+import type { Connections, WireResponse } from './connections.ts'
+import type { Credentials } from './credentials.ts'
+import { type Addressing, type Endpoint, type Query, storeTarget } from './endpoint.ts'
+import {
+  badAnswer,
+  ConnectionError,
+  readFailure,
+  type StoreFailure,
+  storeError,
+  unreachable,
+} from './errors.ts'
+import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
+import {
+  type BodyIntegrity,
+  checksumHeaderOf,
+  chunkedBody,
+  chunkedHeaders,
+  chunkedLength,
+  collectBody,
+  payloadOf,
+  SMALL_BODY_BYTES,
+} from './upload-body.ts'
+
+export interface StoreCall {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** The store's own name of it. */
+  readonly bucket?: string
+  readonly key?: string
+  readonly query?: Query
+  /** Lower-case names. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: Buffer | StreamedBody | undefined
+  /** Doing it twice is the same as once, so it may be sent again when its answer was lost. */
+  readonly idempotent: boolean
+  readonly answerTimeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface StreamedBody {
+  readonly size: number
+  readonly body: IncomingBody
+  /** For probes: instead of what the client uses. */
+  readonly integrity?: BodyIntegrity
+  /** For probes: instead of the true one. */
+  readonly checksum?: string
+}
+
+export interface StoreClientOptions {
+  readonly connections: Connections
+  readonly endpoint: Endpoint
+  readonly addressing: Addressing
+  readonly credentials: Credentials
+  /** Null to find out. */
+  readonly region: string | null
+  readonly answerTimeoutMs: number
+  readonly now?: () => number
+}
+
+const ATTEMPTS = 3
+/** Largest document that a store may answer; a page of 1000 names of 1024 bytes, all of them escaped, has about 4 MB. */
+const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+const MAX_ERROR_BYTES = 64 * 1024
+
+/** Signed calls to one store, sent again only where that cannot do anything twice. */
+export class StoreClient {
+  readonly #o: StoreClientOptions
+  #region: string
+  /** What capabilities found; until then every chunk is signed. */
+  integrity: BodyIntegrity = { signedChunks: true, checksum: false }
+
+  constructor(options: StoreClientOptions) {
+    this.#o = options
+    this.#region = options.region ?? 'us-east-1'
+  }
+
+  get region(): string {
+    return this.#region
+  }
+
+  get secure(): boolean {
+    return this.#o.endpoint.secure
+  }
+
+  /** A successful answer, whose body the caller consumes or destroys. Throws SealgateError, or the body's or the signal's own error. */
+  send(call: StoreCall): Promise<WireResponse> {
+    return this.#repeat(call, async (response) => response)
+  }
+
+  /** The document of a successful answer, whole. */
+  document(call: StoreCall): Promise<{ bytes: Buffer; headers: WireResponse['headers'] }> {
+    return this.#repeat(call, async ({ body, headers }) => ({
+      bytes: await readAll(body, MAX_DOCUMENT_BYTES),
+      headers,
+    }))
+  }
+
+  /** For answers without a document: its headers. */
+  done(call: StoreCall): Promise<WireResponse['headers']> {
+    return this.#repeat(call, async ({ body, headers }) => {
+      await readAll(body, MAX_ERROR_BYTES)
+      return headers
+    })
+  }
+
+  async #repeat<T>(call: StoreCall, finish: (response: WireResponse) => Promise<T>): Promise<T> {
+    const ready = await withSmallBody(call)
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#attempt(ready, finish)
+      if ('result' in outcome) return outcome.result
+      const again = attempt < ATTEMPTS && (await this.#mayRepeat(ready, outcome))
+      if (!again) throw outcome.error
+      await sleep(50 * 4 ** (attempt - 1) * (0.5 + Math.random()), undefined, { signal: call.signal })
+    }
+  }
+
+  async #attempt<T>(
+    call: StoreCall,
+    finish: (response: WireResponse) => Promise<T>,
+  ): Promise<{ readonly result: T } | FailedOutcome> {
+    try {
+      const response = await this.once(call)
+      if (response.status < 300) return { result: await finish(response) }
+      const bytes = await readAll(response.body, MAX_ERROR_BYTES)
+      const failure = readFailure(response.status, bytes, response.headers['x-amz-bucket-region'])
+      return { error: storeError(failure), failure, sent: true }
+    } catch (error) {
+      if (error instanceof ConnectionError)
+        return { error: unreachable(error), failure: null, sent: error.sent }
+      // The answer broke off.
+      if (isError(error) && error.cause instanceof ConnectionError)
+        return { error, failure: null, sent: true }
+      throw error
+    }
+  }
+
+  /** One exchange, whatever its status. A connection that breaks is a ConnectionError. */
+  async once(call: StoreCall): Promise<WireResponse> {
+    const o = this.#o
+    const target = storeTarget(o.endpoint, o.addressing, call)
+    const { body } = call
+    const streamed = body === undefined || Buffer.isBuffer(body) ? null : body
+    const integrity = streamed?.integrity ?? this.integrity
+    const payload =
+      streamed !== null ? payloadOf(integrity) : Buffer.isBuffer(body) ? sha256(body) : EMPTY_SHA256
+    const { headers, chunks } = signRequest(
+      {
+        method: call.method,
+        path: target.path,
+        query: target.query,
+        headers: { host: target.host, ...call.headers, ...bodyHeaders(call, integrity) },
+        payload,
+      },
+      await o.credentials.get(),
+      this.#region,
+      (o.now ?? Date.now)(),
+    )
+    const wire = { ...headers, ...lengthHeader(body, integrity) }
+    return o.connections.request({
+      origin: target.origin,
+      method: call.method,
+      path: target.query === '' ? target.path : `${target.path}?${target.query}`,
+      headers: wire,
+      body: streamed === null ? asBuffer(body) : framed(streamed, integrity, chunks),
+      answerTimeoutMs: call.answerTimeoutMs ?? o.answerTimeoutMs,
+      signal: call.signal,
+    })
+  }
+
+  async #mayRepeat(call: StoreCall, { failure, sent }: FailedOutcome): Promise<boolean> {
+    const whole = call.body === undefined || Buffer.isBuffer(call.body)
+    // Nothing of it has left: not even a body has been touched.
+    if (!sent) return true
+    if (failure === null) return call.idempotent && whole
+    const learned = this.#learn(failure)
+    if (!whole || learned) return whole
+    if (failure.code === 'ExpiredToken' || failure.code === 'InvalidToken') return this.#o.credentials.renew()
+    // These are said of requests that were not carried out.
+    const refused = failure.status === 429 || failure.status === 503 || failure.code === 'SlowDown'
+    return refused || (call.idempotent && failure.status >= 500 && failure.status !== 501)
+  }
+
+  /** True if the store named another region than the one that the request was signed for. */
+  #learn({ status, region }: StoreFailure): boolean {
+    if (this.#o.region !== null || region === undefined || region === '' || region === this.#region)
+      return false
+    if (status !== 400 && status !== 403 && status !== 301 && status !== 307) return false
+    this.#region = region
+    return true
+  }
+}
+
+interface FailedOutcome {
+  readonly error: SealgateError
+  readonly failure: StoreFailure | null
+  readonly sent: boolean
+}
+
+/** A small body is collected before anything is sent: it is signed as a whole, and can be sent again. */
+async function withSmallBody(call: StoreCall): Promise<StoreCall> {
+  const { body } = call
+  if (body === undefined || Buffer.isBuffer(body) || body.size > SMALL_BODY_BYTES) return call
+  if (body.integrity !== undefined) return call
+  const bytes = await collectBody(body.body, body.size)
+  call.signal?.throwIfAborted()
+  return { ...call, body: bytes }
+}
+
+/** On a POST, x-amz-checksum-* would speak of the object that comes of it. */
+function bodyHeaders({ method, body }: StoreCall, integrity: BodyIntegrity): Record<string, string> {
+  if (body === undefined || method !== 'PUT') return {}
+  if (!Buffer.isBuffer(body)) return chunkedHeaders(body.size, integrity)
+  return integrity.checksum ? checksumHeaderOf(body) : {}
+}
+
+function framed(body: StreamedBody, integrity: BodyIntegrity, chunks: ChunkSigner) {
+  return chunkedBody(body.body, body.size, integrity, chunks, body.checksum)
+}
+
+function asBuffer(body: StoreCall['body']): Buffer | null {
+  return Buffer.isBuffer(body) && body.length > 0 ? body : null
+}
+
+function lengthHeader(body: StoreCall['body'], integrity: BodyIntegrity): Record<string, string> {
+  if (body === undefined || Buffer.isBuffer(body)) return {}
+  return { 'content-length': String(chunkedLength(body.size, integrity)) }
+}
+
+/** Collects a document; one that is longer than any that S3 gives is refused before it fills the memory. */
+export async function readAll(body: WireResponse['body'], limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > limit) throw badAnswer(`a document of more than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, size)
+}

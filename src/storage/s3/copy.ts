@@ -1,0 +1,131 @@
+import { childText } from '../../base/xml-reader.ts'
+import { isError, SealgateError } from '../../errors.ts'
+import type { CopyObjectRequest, PutObjectResult, WriteCondition } from '../storage.ts'
+import type { S3Capabilities } from './capabilities.ts'
+import { readResult } from './documents.ts'
+import { encodePath } from './endpoint.ts'
+import { attributeHeaders, readEtag, readTime } from './headers.ts'
+import { abortMultipartUpload, completeMultipartUpload, createMultipartUpload } from './multipart.ts'
+import { conditionHeaders, headObject, overwritten, whenConditional } from './objects.ts'
+import { type Store, stored } from './store.ts'
+import { storedUploadId } from './upload-id.ts'
+
+const GIB = 1024 ** 3
+/** S3's own limit, of CopyObject and of a part. */
+const MAX_COPY_BYTES = 5 * GIB
+/** Long copies are made of parts of this size, a few at a time. */
+const COPY_PART_BYTES = GIB
+const PARTS_AT_ONCE = 4
+/** A store may take its time: it moves the bytes. */
+const COPY_TIMEOUT_MS = 10 * 60_000
+
+/**
+ * A copy of exactly the version that was opened. Where the store checks x-amz-copy-source-if-match that is one call. Elsewhere the
+ * bytes are copied into the parts of an upload, the source is looked at again, and only if it is still the same is the upload
+ * completed: an ETag of sealed bytes does not come back, so what was copied in between is what was opened.
+ */
+export function copyObject(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+  const isDirect = request.sourceSize <= MAX_COPY_BYTES && copiesAtOnce(store.capabilities, request.condition)
+  return isDirect ? copyAtOnce(store, request) : copyByParts(store, request)
+}
+
+function copiesAtOnce(
+  { copySourceIfMatch, copyObject }: S3Capabilities,
+  condition: WriteCondition | undefined,
+) {
+  if (!copySourceIfMatch) return false
+  if (condition === undefined) return true
+  return 'ifMatch' in condition ? copyObject.ifMatch : copyObject.ifNoneMatch
+}
+
+async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+  const { condition, signal } = request
+  try {
+    const { bytes } = await store.client.document({
+      method: 'PUT',
+      ...stored(store, request),
+      headers: {
+        ...attributeHeaders(request),
+        ...conditionHeaders(store, condition),
+        ...sourceHeaders(store, request),
+        'x-amz-metadata-directive': 'REPLACE',
+      },
+      idempotent: condition === undefined,
+      answerTimeoutMs: COPY_TIMEOUT_MS,
+      signal,
+    })
+    const result = readResult(bytes, 'CopyObjectResult')
+    return {
+      etag: readEtag(childText(result, 'ETag')),
+      lastModified: readTime(childText(result, 'LastModified')),
+    }
+  } catch (error) {
+    if (!isError(error, 'PreconditionFailed')) throw error
+    // Which of the two conditions it was, the answer does not tell.
+    await requireSource(store, request)
+    return whenConditional(store, condition, request, () => Promise.reject(error))
+  }
+}
+
+async function copyByParts(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+  const { bucket, key, condition, signal } = request
+  await requireSource(store, request)
+  const { uploadId } = await createMultipartUpload(store, request)
+  const upload = { bucket, key, uploadId, signal }
+  try {
+    const parts = await copyParts(store, request, uploadId)
+    await requireSource(store, request)
+    return await completeMultipartUpload(store, { ...upload, parts, condition })
+  } catch (error) {
+    await abortMultipartUpload(store, { bucket, key, uploadId }).catch(() => undefined)
+    throw error
+  }
+}
+
+async function copyParts(store: Store, request: CopyObjectRequest, uploadId: string) {
+  const { sourceSize, signal } = request
+  const count = sourceSize <= MAX_COPY_BYTES ? 1 : Math.ceil(sourceSize / COPY_PART_BYTES)
+  const numbers = Array.from({ length: count }, (_, index) => index + 1)
+  const parts: { partNumber: number; etag: string }[] = []
+  const remaining = numbers.values()
+  const worker = async () => {
+    for (const partNumber of remaining) {
+      const first = (partNumber - 1) * COPY_PART_BYTES
+      const last = Math.min(first + COPY_PART_BYTES, sourceSize) - 1
+      const { bytes } = await store.client.document({
+        method: 'PUT',
+        ...stored(store, request),
+        query: { partNumber, uploadId: storedUploadId(uploadId) },
+        headers: {
+          ...sourceHeaders(store, request),
+          ...(count === 1 ? {} : { 'x-amz-copy-source-range': `bytes=${first}-${last}` }),
+        },
+        idempotent: true,
+        answerTimeoutMs: COPY_TIMEOUT_MS,
+        signal,
+      })
+      parts.push({ partNumber, etag: readEtag(childText(readResult(bytes, 'CopyPartResult'), 'ETag')) })
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: Math.min(PARTS_AT_ONCE, count) }, worker))
+  } catch (error) {
+    if (isError(error, 'PreconditionFailed')) throw overwritten(error)
+    throw error
+  }
+  return parts.sort((a, b) => a.partNumber - b.partNumber)
+}
+
+function sourceHeaders(store: Store, { source, sourceEtag }: CopyObjectRequest): Record<string, string> {
+  const { bucket, key } = stored(store, source)
+  return {
+    'x-amz-copy-source': encodePath(`/${bucket}/${key}`),
+    'x-amz-copy-source-if-match': `"${sourceEtag}"`,
+  }
+}
+
+/** The source is still what was opened. */
+async function requireSource(store: Store, request: CopyObjectRequest): Promise<void> {
+  const { etag } = await headObject(store, { ...request.source, signal: request.signal })
+  if (etag !== request.sourceEtag) throw overwritten(new SealgateError('PreconditionFailed'))
+}

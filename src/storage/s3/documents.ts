@@ -1,0 +1,49 @@
+import { childText, readXml, type XmlElement } from '../../base/xml-reader.ts'
+import { SealgateError } from '../../errors.ts'
+import { badAnswer, storeError } from './errors.ts'
+
+/** The document of a success. A long operation may begin with status 200 and end with an error in the document. */
+export function readResult(bytes: Buffer, name: string): XmlElement {
+  const root = readXml(trimmed(bytes), (reason) => {
+    throw badAnswer(reason)
+  })
+  if (root.name === 'Error') {
+    const failure = { code: childText(root, 'Code') ?? '', message: childText(root, 'Message') ?? '' }
+    throw storeError({ ...failure, status: 200, region: undefined })
+  }
+  if (root.name !== name) throw badAnswer(`a document ${root.name} instead of ${name}`)
+  return root
+}
+
+/** Blanks that kept the connection alive may stand in front of the declaration. */
+function trimmed(bytes: Buffer): Buffer {
+  let at = 0
+  while (at < bytes.length && (bytes[at] ?? 0) <= 0x20) at++
+  return bytes.subarray(at)
+}
+
+/** The decoder of names in a list that was asked for with encoding-type=url: some write a blank as `+`, some as `%20`. */
+export function nameDecoder(
+  result: XmlElement,
+  { always = false } = {},
+): (text: string | undefined) => string {
+  const encoded = always || childText(result, 'EncodingType') === 'url'
+  return (text = '') => (encoded ? decode(text.replaceAll('+', ' ')) : text)
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw badName(cause)
+  }
+}
+
+function badName(cause: unknown): SealgateError {
+  const error = badAnswer('a name that is not UTF-8')
+  return new SealgateError(error.kind, undefined, {
+    cause,
+    reason: error.reason ?? '',
+    headers: error.headers,
+  })
+}

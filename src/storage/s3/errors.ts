@@ -1,0 +1,142 @@
+import { childText, readXml } from '../../base/xml-reader.ts'
+import { type ErrorKind, isError, SealgateError } from '../../errors.ts'
+
+/** The exchange broke. `sent` is false if the server cannot have seen anything of it. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError'
+  readonly sent: boolean
+  constructor(message: string, sent: boolean, cause?: unknown) {
+    super(message, { cause })
+    this.sent = sent
+  }
+}
+
+export function unreachable(error: ConnectionError): SealgateError {
+  return new SealgateError('ServiceUnavailable', undefined, {
+    cause: error,
+    reason: `the store cannot be reached: ${error.message}`,
+    headers: { 'retry-after': '1' },
+  })
+}
+
+/** What a store answered instead of success. */
+export interface StoreFailure {
+  readonly status: number
+  /** Empty if there was no document, as on HEAD. */
+  readonly code: string
+  readonly message: string
+  /** Where the bucket is, if the answer says so. */
+  readonly region: string | undefined
+}
+
+/** Codes whose meaning is the same for the client. */
+const SAME: readonly ErrorKind[] = [
+  'BucketAlreadyExists',
+  'BucketAlreadyOwnedByYou',
+  'BucketNotEmpty',
+  'EntityTooLarge',
+  'EntityTooSmall',
+  'InvalidBucketName',
+  'InvalidPart',
+  'InvalidPartOrder',
+  'InvalidRange',
+  'InvalidStorageClass',
+  'KeyTooLongError',
+  'MetadataTooLarge',
+  'MethodNotAllowed',
+  'NoSuchBucket',
+  'NoSuchKey',
+  'NoSuchUpload',
+  'NotImplemented',
+  'PreconditionFailed',
+  'SlowDown',
+]
+
+const ALIASES: Readonly<Record<string, ErrorKind>> = {
+  ConditionalRequestConflict: 'PreconditionFailed',
+  InvalidPartNumber: 'InvalidPart',
+  NoSuchVersion: 'NoSuchKey',
+  OperationAborted: 'SlowDown',
+  RequestTimeout: 'SlowDown',
+  ServiceUnavailable: 'SlowDown',
+  ThrottlingException: 'SlowDown',
+  TooManyRequests: 'SlowDown',
+  XMinioInvalidObjectName: 'InvalidURI',
+  XMinioInvalidResourceName: 'InvalidURI',
+  XMinioObjectNameTooLong: 'KeyTooLongError',
+  XMinioStorageFull: 'ServiceUnavailable',
+}
+
+/** These speak of the gateway's own credentials, never of the client's. */
+const REFUSED: readonly string[] = [
+  'AccessDenied',
+  'AccountProblem',
+  'AllAccessDisabled',
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'RequestTimeTooSkewed',
+  'SignatureDoesNotMatch',
+]
+
+/**
+ * A failure of the store as clients see it: S3's kind where it is about what they asked, 503 where it is about the gateway's own
+ * dealings with the store. The store's words stay in the log: they tell of names and addresses behind the gateway.
+ */
+export function storeError(failure: StoreFailure): SealgateError {
+  const { status, code } = failure
+  const reason = `the store answered ${status} ${code}: ${failure.message}`.slice(0, 500)
+  const same =
+    SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
+  const kind = same ?? kindOfStatus(status, code)
+  if (kind === 'SlowDown' || kind === 'ServiceUnavailable')
+    return new SealgateError(kind, undefined, { reason, headers: { 'retry-after': '1' } })
+  if (kind === 'AccessDenied')
+    return new SealgateError(
+      kind,
+      'The storage behind the gateway denied it access. The credentials of the gateway need permission for this bucket.',
+      { reason },
+    )
+  return new SealgateError(kind, undefined, { reason })
+}
+
+function kindOfStatus(status: number, code: string): ErrorKind {
+  if (code === 'AccessDenied' || (code === '' && status === 403)) return 'AccessDenied'
+  if (REFUSED.includes(code) || status === 401 || status === 403) return 'ServiceUnavailable'
+  if (status === 404) return 'NoSuchKey'
+  if (status === 411 || status === 400) return 'InternalError'
+  if (status === 412) return 'PreconditionFailed'
+  if (status === 416) return 'InvalidRange'
+  if (status === 429 || status === 503) return 'SlowDown'
+  if (status === 501) return 'NotImplemented'
+  return 'ServiceUnavailable'
+}
+
+/** The answer is none that S3 gives; what it was is for the log. */
+export function badAnswer(reason: string): SealgateError {
+  return new SealgateError('ServiceUnavailable', undefined, {
+    reason: `the store's answer makes no sense: ${reason}`,
+    headers: { 'retry-after': '1' },
+  })
+}
+
+/** Reads the document of a failed answer; one that is none (a proxy's page) leaves only the status. */
+export function readFailure(status: number, bytes: Buffer, region: string | undefined): StoreFailure {
+  const nothing = { status, code: '', message: '', region }
+  if (bytes.length === 0) return nothing
+  try {
+    const root = readXml(bytes, (reason) => {
+      throw badAnswer(reason)
+    })
+    if (root.name !== 'Error') return nothing
+    return {
+      status,
+      code: childText(root, 'Code') ?? '',
+      message: childText(root, 'Message') ?? '',
+      region: region ?? childText(root, 'Region'),
+    }
+  } catch (error) {
+    if (!isError(error)) throw error
+    return nothing
+  }
+}

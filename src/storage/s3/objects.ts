@@ -1,0 +1,163 @@
+import { isError, SealgateError } from '../../errors.ts'
+import { checkKept, checkWriteCondition } from '../capabilities.ts'
+import {
+  type ByteRange,
+  type DeleteObjectRequest,
+  type GetObjectRequest,
+  type GetObjectResult,
+  type HeadObjectRequest,
+  type ObjectName,
+  OVERWRITTEN,
+  type PutObjectRequest,
+  type PutObjectResult,
+  type StoredObject,
+  type WriteCondition,
+} from '../storage.ts'
+import type { WireResponse } from './connections.ts'
+import { answeredAt, attributeHeaders, readEtag, readSize, storedObject } from './headers.ts'
+import { missing, type Store, stored } from './store.ts'
+
+export async function putObject(store: Store, request: PutObjectRequest): Promise<PutObjectResult> {
+  const { condition, size, body, signal } = request
+  checkWriteCondition(store.capabilities, 'put', condition)
+  checkKept(store.capabilities, request.headers)
+  const headers = await whenConditional(store, condition, request, () =>
+    store.client.done({
+      method: 'PUT',
+      ...stored(store, request),
+      headers: { ...attributeHeaders(request), ...conditionHeaders(store, condition) },
+      body: { size, body },
+      idempotent: condition === undefined,
+      signal,
+    }),
+  )
+  store.known.remember(request.bucket)
+  return { etag: readEtag(headers['etag']), lastModified: answeredAt(headers) }
+}
+
+export async function headObject(store: Store, request: HeadObjectRequest): Promise<StoredObject> {
+  try {
+    const headers = await store.client.done({
+      method: 'HEAD',
+      ...stored(store, request),
+      idempotent: true,
+      signal: request.signal,
+    })
+    store.known.remember(request.bucket)
+    return storedObject(headers, readSize(headers['content-length']))
+  } catch (error) {
+    if (isError(error, 'NoSuchKey')) throw await missing(store, request, error)
+    throw error
+  }
+}
+
+export async function getObject(store: Store, request: GetObjectRequest): Promise<GetObjectResult> {
+  const { range, ifMatch, signal } = request
+  try {
+    const response = await store.client.send({
+      method: 'GET',
+      ...stored(store, request),
+      headers: {
+        ...(range === undefined ? {} : { range: rangeHeader(range) }),
+        ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+      },
+      idempotent: true,
+      signal,
+    })
+    store.known.remember(request.bucket)
+    return readObject(response, range)
+  } catch (error) {
+    if (ifMatch !== undefined && isError(error, 'PreconditionFailed')) throw overwritten(error)
+    // The last bytes of nothing: S3 has no answer for that but the object itself.
+    if (range !== undefined && 'suffix' in range && isError(error, 'InvalidRange'))
+      return getObject(store, { ...request, range: undefined })
+    throw error
+  }
+}
+
+function rangeHeader(range: ByteRange): string {
+  return 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end}`
+}
+
+/** An answer that is not exactly what was asked is none: what follows is arithmetic on these offsets. */
+function readObject(response: WireResponse, range: ByteRange | undefined): GetObjectResult {
+  const { status, headers, body } = response
+  try {
+    const length = readSize(headers['content-length'])
+    if (range === undefined) {
+      if (status !== 200) throw wrongAnswer(`status ${status} to a GET without a range`)
+      return { object: storedObject(headers, length), start: 0, end: length - 1, body }
+    }
+    const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(headers['content-range'] ?? '')
+    if (status !== 206 || match === null) throw wrongAnswer(`status ${status} to a GET with a range`)
+    const [start = 0, end = 0, size = 0] = match.slice(1).map(Number)
+    const [first, last] =
+      'suffix' in range
+        ? [Math.max(0, size - range.suffix), size - 1]
+        : [range.start, Math.min(range.end, size - 1)]
+    if (start !== first || end !== last || length !== end - start + 1)
+      throw wrongAnswer('another range than the one asked')
+    return { object: storedObject(headers, size), start, end, body }
+  } catch (error) {
+    body.destroy()
+    throw error
+  }
+}
+
+function wrongAnswer(reason: string): SealgateError {
+  return new SealgateError('ObjectIntegrityError', undefined, { reason: `the store answered ${reason}` })
+}
+
+export async function deleteObject(store: Store, request: DeleteObjectRequest): Promise<void> {
+  const { ifMatch, signal } = request
+  const condition = ifMatch === undefined ? undefined : { ifMatch }
+  checkWriteCondition(store.capabilities, 'delete', condition)
+  try {
+    await whenConditional(store, condition, request, () =>
+      store.client.done({
+        method: 'DELETE',
+        ...stored(store, request),
+        headers: conditionHeaders(store, condition),
+        idempotent: condition === undefined,
+        signal,
+      }),
+    )
+  } catch (error) {
+    // Some stores say so of a key that was not there.
+    if (ifMatch !== undefined || !isError(error, 'NoSuchKey')) throw error
+  }
+}
+
+export function conditionHeaders(
+  { capabilities }: Store,
+  condition: WriteCondition | undefined,
+): Record<string, string> {
+  if (condition === undefined) return {}
+  if ('ifNoneMatch' in condition) return { 'if-none-match': '*' }
+  if (condition.ifMatch === '*') return { 'if-match': '*' }
+  return { 'if-match': capabilities.bareIfMatch ? condition.ifMatch : `"${condition.ifMatch}"` }
+}
+
+/** A condition that fails says which; If-Match on a key that is not there is NoSuchKey, and some stores have to be asked. */
+export async function whenConditional<T>(
+  store: Store,
+  condition: WriteCondition | undefined,
+  name: ObjectName,
+  write: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (condition === undefined || !isError(error, 'PreconditionFailed')) throw error
+    if ('ifMatch' in condition) await headObject(store, { bucket: name.bucket, key: name.key })
+    throw new SealgateError('PreconditionFailed', undefined, {
+      cause: error,
+      details: { Condition: 'ifMatch' in condition ? 'If-Match' : 'If-None-Match' },
+      reason: 'condition of the client',
+    })
+  }
+}
+
+export function overwritten(cause: unknown): SealgateError {
+  return new SealgateError('PreconditionFailed', undefined, { cause, reason: OVERWRITTEN })
+}

@@ -1,0 +1,285 @@
+/**
+ * What a server enforces is not told by its version or its name, and what it ignores it answers with success: so it is tried, on
+ * scratch keys of the system bucket, once at every start. Each line asks for something that must be refused, and something that must
+ * not.
+ */
+import { randomBytes } from 'node:crypto'
+import { childrenOf, childText, readXml } from '../../base/xml-reader.ts'
+import { isError, SealgateError } from '../../errors.ts'
+import type { ConditionSupport } from '../capabilities.ts'
+import type { S3Capabilities } from './capabilities.ts'
+import { readAll, type StoreCall, type StoreClient } from './client.ts'
+import { readResult } from './documents.ts'
+import { encodePath } from './endpoint.ts'
+import { readEtag, type STORED_HEADERS } from './headers.ts'
+import type { BodyIntegrity } from './upload-body.ts'
+
+const OTHER_ETAG = '"00000000000000000000000000000000"'
+const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> = {
+  'cache-control': 'max-age=1',
+  'content-disposition': 'attachment; filename="a b"',
+  'content-encoding': 'gzip',
+  'content-language': 'de',
+  'content-type': 'text/x-probe; charset="utf-8"',
+  expires: 'Thu, 01 Dec 1994 16:00:00 GMT',
+  'x-amz-website-redirect-location': '/elsewhere',
+}
+
+export async function probe(client: StoreClient, bucket: string): Promise<S3Capabilities> {
+  const scratch = new Scratch(client, bucket)
+  try {
+    const [integrity, put, remove, copy, complete, uploads, kept, leadingSlash] = await Promise.all([
+      probeIntegrity(scratch, client.secure),
+      probePut(scratch),
+      probeDelete(scratch),
+      probeCopy(scratch),
+      probeComplete(scratch),
+      probeUploads(scratch),
+      probeAttributes(scratch),
+      probeLeadingSlash(scratch),
+    ])
+    const { copySourceIfMatch, copyObject } = copy
+    const either = (direct: boolean, byParts: boolean) => (copySourceIfMatch && direct) || byParts
+    return {
+      conditions: {
+        put: put.conditions,
+        delete: remove,
+        complete,
+        copy: {
+          ifMatch: either(copyObject.ifMatch, complete.ifMatch),
+          ifNoneMatch: either(copyObject.ifNoneMatch, complete.ifNoneMatch),
+        },
+      },
+      copySourceIfMatch,
+      copyObject,
+      integrity,
+      bareIfMatch: put.bareIfMatch,
+      ...uploads,
+      leadingSlash,
+      ...kept,
+    }
+  } finally {
+    await scratch.clear()
+  }
+}
+
+/** Keys that go away again. */
+class Scratch {
+  readonly #client: StoreClient
+  readonly #bucket: string
+  readonly #prefix = `v1/probe/${randomBytes(8).toString('hex')}/`
+  readonly #keys = new Set<string>()
+
+  constructor(client: StoreClient, bucket: string) {
+    this.#client = client
+    this.#bucket = bucket
+  }
+
+  name(key: string): { readonly bucket: string; readonly key: string } {
+    this.#keys.add(key)
+    return { bucket: this.#bucket, key: this.#prefix + key }
+  }
+
+  /** The status of the answer, that of an error in the document of a success included, and the document. */
+  async ask(
+    key: string,
+    call: Pick<StoreCall, 'method'> & Partial<StoreCall>,
+  ): Promise<{ status: number; headers: Readonly<Record<string, string>>; bytes: Buffer }> {
+    const { status, headers, body } = await this.#client.once({
+      idempotent: false,
+      ...this.name(key),
+      ...call,
+    })
+    const bytes = await readAll(body, 1024 * 1024)
+    return { status: status === 200 && isErrorDocument(bytes) ? 400 : status, headers, bytes }
+  }
+
+  /** Puts a small object and gives its ETag in quotes. */
+  async put(key: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+    const answer = await this.#client.done({
+      method: 'PUT',
+      ...this.name(key),
+      headers: { 'content-type': 'text/plain', ...headers },
+      body: Buffer.from('probe'),
+      idempotent: true,
+    })
+    return `"${readEtag(answer['etag'])}"`
+  }
+
+  async list(query: Readonly<Record<string, string | number>>): Promise<Buffer> {
+    const call: StoreCall = { method: 'GET', bucket: this.#bucket, query, idempotent: true }
+    return (await this.#client.document(call)).bytes
+  }
+
+  get prefix(): string {
+    return this.#prefix
+  }
+
+  async clear(): Promise<void> {
+    const deletions = [...this.#keys].map((key) => this.ask(key, { method: 'DELETE' }))
+    await Promise.allSettled(deletions)
+  }
+}
+
+function isErrorDocument(bytes: Buffer): boolean {
+  try {
+    return (
+      readXml(bytes, () => {
+        throw new SealgateError('MalformedXML')
+      }).name === 'Error'
+    )
+  } catch (error) {
+    if (isError(error)) return false
+    throw error
+  }
+}
+
+const small = Buffer.from('probe')
+
+async function probePut(scratch: Scratch): Promise<{ conditions: ConditionSupport; bareIfMatch: boolean }> {
+  const etag = await scratch.put('put')
+  const put = async (key: string, headers: Readonly<Record<string, string>>) =>
+    (await scratch.ask(key, { method: 'PUT', headers, body: small })).status
+  const ifNoneMatch =
+    (await put('put', { 'if-none-match': '*' })) === 412 &&
+    (await put('put-new', { 'if-none-match': '*' })) === 200
+  const refusesOther = (await put('put', { 'if-match': OTHER_ETAG })) === 412
+  const ifMatch = (await put('put', { 'if-match': etag })) === 200
+  const bareIfMatch = !ifMatch && (await put('put', { 'if-match': etag.replaceAll('"', '') })) === 200
+  return { conditions: { ifNoneMatch, ifMatch: refusesOther && (ifMatch || bareIfMatch) }, bareIfMatch }
+}
+
+async function probeDelete(scratch: Scratch): Promise<ConditionSupport> {
+  const etag = await scratch.put('delete')
+  const remove = async (ifMatch: string) =>
+    (await scratch.ask('delete', { method: 'DELETE', headers: { 'if-match': ifMatch } })).status
+  const there = async () => (await scratch.ask('delete', { method: 'HEAD' })).status === 200
+  const ifMatch = (await remove(OTHER_ETAG)) === 412 && (await there()) && (await remove(etag)) < 300
+  return { ifMatch, ifNoneMatch: false }
+}
+
+async function probeCopy(
+  scratch: Scratch,
+): Promise<Pick<S3Capabilities, 'copySourceIfMatch' | 'copyObject'>> {
+  const etag = await scratch.put('source')
+  const { bucket, key } = scratch.name('source')
+  const copy = async (to: string, headers: Readonly<Record<string, string>>) => {
+    const source = {
+      'x-amz-copy-source': encodePath(`/${bucket}/${key}`),
+      'x-amz-metadata-directive': 'REPLACE',
+    }
+    return (await scratch.ask(to, { method: 'PUT', headers: { ...source, ...headers } })).status
+  }
+  const copySourceIfMatch =
+    (await copy('copy', { 'x-amz-copy-source-if-match': OTHER_ETAG })) === 412 &&
+    (await copy('copy', { 'x-amz-copy-source-if-match': etag })) === 200
+  await scratch.put('target')
+  const copyObject = {
+    ifMatch: (await copy('target', { 'if-match': OTHER_ETAG })) === 412,
+    ifNoneMatch: (await copy('target', { 'if-none-match': '*' })) === 412,
+  }
+  return { copySourceIfMatch, copyObject }
+}
+
+async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
+  const existing = await scratch.put('complete')
+  return {
+    ifNoneMatch: (await tryComplete(scratch, { 'if-none-match': '*' })) === 412,
+    ifMatch:
+      (await tryComplete(scratch, { 'if-match': OTHER_ETAG })) === 412 &&
+      (await tryComplete(scratch, { 'if-match': existing })) === 200,
+  }
+}
+
+async function probeUploads(
+  scratch: Scratch,
+): Promise<Pick<S3Capabilities, 'listsUploads' | 'encodesUploads' | 'abortsUnknown'>> {
+  const key = 'to list'
+  const { bytes } = await scratch.ask(key, { method: 'POST', query: { uploads: '' } })
+  const uploadId = childText(readResult(bytes, 'InitiateMultipartUploadResult'), 'UploadId') ?? ''
+  // Without a prefix: that is how all uploads of a bucket are found.
+  const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000, 'key-marker': scratch.prefix }
+  const list = readResult(await scratch.list(query), 'ListMultipartUploadsResult')
+  const found = childrenOf(list, 'Upload').find((upload) => childText(upload, 'UploadId') === uploadId)
+  const shown = found === undefined ? key : (childText(found, 'Key') ?? '')
+  const abort = async () => (await scratch.ask(key, { method: 'DELETE', query: { uploadId } })).status
+  await abort()
+  return {
+    listsUploads: found !== undefined,
+    encodesUploads: childText(list, 'EncodingType') !== 'url' && !shown.endsWith(key),
+    abortsUnknown: (await abort()) < 300,
+  }
+}
+
+/** An upload of one part, completed under a condition; what is left of it goes. */
+async function tryComplete(scratch: Scratch, condition: Readonly<Record<string, string>>): Promise<number> {
+  const begun = await scratch.ask('complete', { method: 'POST', query: { uploads: '' } })
+  const uploadId = childText(readResult(begun.bytes, 'InitiateMultipartUploadResult'), 'UploadId') ?? ''
+  const part = await scratch.ask('complete', {
+    method: 'PUT',
+    query: { uploadId, partNumber: 1 },
+    body: small,
+  })
+  const list = `<Part><PartNumber>1</PartNumber><ETag>${part.headers['etag'] ?? ''}</ETag></Part>`
+  const { status } = await scratch.ask('complete', {
+    method: 'POST',
+    query: { uploadId },
+    headers: condition,
+    body: Buffer.from(`<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`),
+  })
+  if (status !== 200) await scratch.ask('complete', { method: 'DELETE', query: { uploadId } })
+  return status
+}
+
+async function probeAttributes(scratch: Scratch): Promise<Pick<S3Capabilities, 'headers' | 'listsWrites'>> {
+  const headers: Record<string, boolean> = {}
+  for (const [name, value] of Object.entries(HEADER_VALUES)) {
+    const { status } = await scratch.ask('headers', {
+      method: 'PUT',
+      headers: { [name]: value },
+      body: small,
+    })
+    const head = await scratch.ask('headers', { method: 'HEAD' })
+    headers[name] = status === 200 && head.headers[name] === value
+  }
+  const list = readResult(await scratch.list({ 'list-type': 2, prefix: scratch.prefix }), 'ListBucketResult')
+  const listsWrites = childrenOf(list, 'Contents').some((object) =>
+    childText(object, 'Key')?.endsWith('/headers'),
+  )
+  return { headers, listsWrites }
+}
+
+async function probeLeadingSlash(scratch: Scratch): Promise<boolean> {
+  const { key } = scratch.name('slash')
+  const name = { key: `/${key}` }
+  const { status } = await scratch.ask('slash', { method: 'PUT', body: small, ...name })
+  const isOther = (await scratch.ask('slash', { method: 'HEAD' })).status === 404
+  if (isOther) await scratch.ask('slash', { method: 'DELETE', ...name })
+  return status === 200 && isOther
+}
+
+/** A checksum behind the body where a wrong one is noticed; signed chunks where it is not, and over connections that are not secure. */
+async function probeIntegrity(scratch: Scratch, secure: boolean): Promise<BodyIntegrity> {
+  const wanted = { signedChunks: !secure, checksum: true }
+  const good = (await upload(scratch, wanted)) && !(await upload(scratch, wanted, 'AAAAAA=='))
+  const fallback = { signedChunks: true, checksum: false }
+  if (good) return wanted
+  if (await upload(scratch, fallback)) return fallback
+  throw new SealgateError(
+    'NotImplemented',
+    'The store takes no uploads in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD), which is how it is sure to hold what was sent.',
+  )
+}
+
+async function upload(scratch: Scratch, integrity: BodyIntegrity, checksum?: string): Promise<boolean> {
+  const body = (async function* () {
+    yield small
+  })()
+  const key = `upload-${checksum ?? ''}${integrity.checksum}`
+  const { status } = await scratch.ask(key, {
+    method: 'PUT',
+    body: { size: small.length, body, integrity, ...(checksum === undefined ? {} : { checksum }) },
+  })
+  const head = await scratch.ask(key, { method: 'HEAD' })
+  return status === 200 && head.status === 200 && head.headers['content-length'] === String(small.length)
+}

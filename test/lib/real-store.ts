@@ -1,0 +1,72 @@
+import { openS3Storage } from '../../src/storage/s3.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import type { Differences } from '../conformance/storage.ts'
+
+/** A server that a lane has started, and how it differs from the contract of a store. */
+export interface RealStore {
+  readonly name: string
+  readonly differences: Differences
+}
+
+const MINIO: RealStore = {
+  name: 'MinIO',
+  differences: {
+    equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
+    uploadHidesBucket: 'it looks for the upload first',
+    uploadsOutliveBucket: 'uploads lie apart from their bucket',
+    refusedNames: {
+      reason: 'objects lie in directories: no component "." or "..", empty, or of more than 255 bytes',
+      refuses: (key) =>
+        /^\/|\/\//.test(key) ||
+        key.split('/').some((part) => part === '.' || part === '..' || Buffer.byteLength(part) > 255),
+    },
+    hidesBehindObject: 'a directory that is an object too is not looked into',
+    startSkipsPrefix: 'a start inside a common prefix is taken for its end',
+    endsAtPrefixName: 'the marker of the next page is the prefix, which it takes for none',
+    lastCharacterEndsPages: 'U+10FFFF stands for the end of a directory',
+    slashDelimiterOnly:
+      'with another delimiter a page that ends behind a common prefix is followed by itself',
+    uploadOrder: 'by time alone',
+    uploadsNotFolded: 'a list of uploads knows no delimiter',
+  },
+}
+
+const CEPH: RealStore = {
+  name: 'Ceph RGW',
+  differences: {
+    equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
+    startSkipsPrefix: 'a start inside a common prefix is taken for its end',
+    shortPages: 'with a delimiter a page ends where its internal listing does',
+    unnamedPartsRefused: 'InvalidPart, where S3 drops the part',
+    completeRepeats: 'it knows for a while what it has completed',
+    uploadOrder: 'by key, and then by upload id',
+    uploadsNotFolded: 'a page that ends behind a common prefix goes on behind its first upload',
+  },
+}
+
+/** The store that the environment names, and null outside of the lanes. */
+export function realStore(): RealStore | null {
+  const name = process.env['TEST_STORE']
+  if (name === undefined) return null
+  const store = { minio: MINIO, ceph: CEPH }[name]
+  if (store === undefined) throw new Error(`TEST_STORE: there is no store ${name}`)
+  return store
+}
+
+export function openRealStore(systemBucket: string): Promise<Storage> {
+  const variable = (name: string) => {
+    const value = process.env[name]
+    if (value === undefined) throw new Error(`${name} is not set`)
+    return value
+  }
+  return openS3Storage({
+    endpoint: variable('TEST_STORE_ENDPOINT'),
+    region: null,
+    addressing: 'path',
+    credentials: {
+      accessKeyId: variable('TEST_STORE_ACCESS_KEY_ID'),
+      secretAccessKey: variable('TEST_STORE_SECRET_ACCESS_KEY'),
+    },
+    systemBucket,
+  })
+}

@@ -1,0 +1,16 @@
+import { randomBytes } from 'node:crypto'
+import { storageConformance } from '../conformance/storage.ts'
+import { openRealStore, realStore } from '../lib/real-store.ts'
+
+const store = realStore()
+if (store === null)
+  throw new Error('TEST_STORE is not set: run this by npm run test:minio or npm run test:ceph')
+
+storageConformance(
+  `s3, before ${store.name},`,
+  async () => {
+    const storage = await openRealStore(`records-${randomBytes(4).toString('hex')}`)
+    return { storage, close: () => storage.close() }
+  },
+  store.differences,
+)
