@@ -3,15 +3,22 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, 
 import { FIELDS, type FieldName } from './fields.ts'
 import type { Settings } from './settings.ts'
 
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user has no permission',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'its path leads through a file',
+}
+
 /** Reads a YAML file into `settings`; its mistakes carry file and line. */
 export function readFile(file: string, settings: Settings): void {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    settings.mistakes.push(
-      `${file}: cannot be read (${(error as NodeJS.ErrnoException).code}); name the file by --config or SEALGATE_CONFIG`,
-    )
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    const why = Object.hasOwn(UNREADABLE, code) ? UNREADABLE[code] : code
+    settings.mistakes.push(`${file}: cannot be read: ${why}; name the file by --config or SEALGATE_CONFIG`)
     return
   }
   const lines = new LineCounter()

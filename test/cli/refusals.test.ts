@@ -82,8 +82,15 @@ describe('a refused start is a sentence that says what is wrong', () => {
   })
 
   it('a configuration file that is not there', async () => {
-    assert.match(await refused({}, ['serve', '-c', join(home, 'no.yaml')]), /no\.yaml: cannot be read/)
+    assert.match(
+      await refused({}, ['serve', '-c', join(home, 'no.yaml')]),
+      /no\.yaml: cannot be read: there is no such file/,
+    )
     assert.match(await refused({ SEALGATE_CONFIG: join(home, 'no.yaml') }), /no\.yaml: cannot be read/)
+    assert.match(
+      await refused({ SEALGATE_CONFIG: home }),
+      /cannot be read: it is a directory; name the file by/,
+    )
   })
 
   it('a keygen over a file, or where no directory is', async () => {
