@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   dataKeys,
@@ -14,10 +14,12 @@ import type { Config } from './config/config.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, storedRealm } from './gateway/realm.ts'
 import {
+  backupRecords,
+  checkBackup,
   type DataKeys,
   type KeyPolicy,
   type KeyRecords,
-  type KeyRing,
+  KeyRing,
   keyPolicy,
   type OpenedKms,
   openKms,
@@ -56,25 +58,40 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
   const storage = await openOfflineStore(config, options)
   try {
     const realm = options.realm ?? (await realmOf(config, kms, storage))
-    const opened = await withPolicy(config, kms, realm, storage)
+    const ring = keyRing(config, realm, storage)
+    const opened = await withPolicy(config, kms, realm, ring)
     const close = async () => {
       opened.keys.close()
       kms.close()
       await storage.close()
     }
-    return { ...opened, storage, ring: keyRing(config, realm, storage), close }
+    return { ...opened, storage, ring, close }
   } catch (error) {
     await storage.close()
     throw error
   }
 }
 
-/** The keys alone, for sealed bytes that lie elsewhere, and without a key ring. The store is asked only for a realm that nothing else names. */
-export async function openOfflineKeys(config: Config, realm?: string): Promise<OfflineKeys> {
+export interface OfflineKeysOptions {
+  /** Instead of what a backup of the ring, the keyring or the store says. */
+  readonly realm?: string | undefined
+  /** A backup of the key ring, for objects whose CMK is gone. */
+  readonly ringFile?: string | undefined
+}
+
+/** The keys alone, for sealed bytes that lie elsewhere. The store is asked only for a realm that nothing else names. */
+export async function openOfflineKeys(
+  config: Config,
+  { realm, ringFile }: OfflineKeysOptions = {},
+): Promise<OfflineKeys> {
   const kms = await openOfflineKms(config)
-  const known = realm ?? kms.realm
-  if (known !== null) return withPolicy(config, kms, known, null)
-  return withPolicy(config, kms, await realmInStore(config, kms), null)
+  const backup = ringFile === undefined ? null : await checkBackup(createReadStream(ringFile))
+  const known = realm ?? backup?.realm ?? kms.realm ?? (await realmInStore(config, kms))
+  const ring =
+    ringFile === undefined
+      ? null
+      : new KeyRing({ records: backupRecords(() => createReadStream(ringFile)), realm: known })
+  return withPolicy(config, kms, known, ring)
 }
 
 async function realmInStore(config: Config, kms: OpenedKms): Promise<string> {
@@ -132,11 +149,22 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
 /** The store alone: for a look at what needs no key. */
 export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
   const directory = storeDirectory(config)
-  if (!existsSync(join(directory, 'index.sqlite')))
+  const index = join(directory, 'index.sqlite')
+  if (!existsSync(index))
     throw new StartupError(
       `There is no store in ${directory}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
     )
+  if (write) requireOwner(index)
   return openStore(config, createLog('silent'), { readOnly: !write })
+}
+
+/** What another user makes in the store, the gateway could neither read nor remove. */
+function requireOwner(path: string): void {
+  const [user, owner] = [process.getuid?.(), statSync(path).uid]
+  if (user !== undefined && user !== owner)
+    throw new StartupError(
+      `${path} belongs to the user with the id ${owner}: run this as that user, as the gateway does (sudo -u '#${owner}' …).`,
+    )
 }
 
 async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promise<string> {
@@ -157,8 +185,8 @@ async function withPolicy(
   config: Config,
   kms: OpenedKms,
   realm: string,
-  storage: Storage | null,
+  ring: KeyRing | null,
 ): Promise<OfflineKeys> {
   const policy = await keyPolicy(config.buckets, kms)
-  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, storage }) }
+  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, ring }) }
 }

@@ -55,7 +55,7 @@ describe('keys and store without a gateway', () => {
 
   it('take another realm when told, and need no store for the keys', async () => {
     const realm = randomUUID()
-    assert.equal((await openOfflineKeys(config, realm)).realm, realm)
+    assert.equal((await openOfflineKeys(config, { realm })).realm, realm)
     const own = await openOfflineKeys(config)
     assert.equal(own.realm, own.kms.realm)
   })

@@ -48,6 +48,9 @@ function withInputs(command: Command): Command {
         "the customer's own key (SSE-C): 32 bytes as they are, or their base64",
       ),
     )
+    .addOption(
+      new Option('--ring <file>', 'a backup of the key ring, for a downloaded object whose CMK is gone'),
+    )
     .addOption(new Option('-r, --recursive', 'all objects whose keys begin so'))
     .addOption(new Option('--exact', 'the one object of this key, although it ends in "/"'))
     .addOption(new Option('--json', 'report in JSON'))

@@ -22,6 +22,8 @@ export interface RecoveryOptions {
   readonly envelope?: string
   readonly realm?: string
   readonly customerKey?: string
+  /** A backup of the key ring. */
+  readonly ring?: string
   readonly ignoreMetadata?: boolean
   readonly recursive?: boolean
   readonly exact?: boolean
@@ -105,7 +107,7 @@ export async function keysFor(
   config: Config,
   options: RecoveryOptions,
 ): Promise<RecoveryKeys & { close(): void }> {
-  const opened = await openOfflineKeys(config, options.realm)
+  const opened = await openOfflineKeys(config, { realm: options.realm, ringFile: options.ring })
   const close = () => {
     opened.keys.close()
     opened.kms.close()
