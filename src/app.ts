@@ -11,7 +11,7 @@ import { createHttpServer, drain } from './http/index.ts'
 import {
   createKeyring,
   DataKeys,
-  type DataKeysOptions,
+  type KeyPolicy,
   KeyRing,
   type KmsOptions,
   keyPolicy,
@@ -99,8 +99,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   const policy = await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
-  const ring = keyRing(config, realm, storage)
-  const keys = dataKeys(config, { kms, realm, policy, ring, admit: (bucket) => storage.headBucket(bucket) })
+  const keys = dataKeys(config, { kms, realm, policy, storage })
   const gateway = createGateway({
     storage,
     keys,
@@ -145,14 +144,24 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   return { host: address, port, close }
 }
 
-export type KeysContext = Pick<DataKeysOptions, 'realm' | 'policy' | 'ring' | 'admit'> & {
+/** What the keys of a deployment work with; without its store they only read. */
+export interface KeysContext {
   readonly kms: OpenedKms
+  readonly realm: string
+  readonly policy: KeyPolicy
+  readonly storage: Storage | null
+  /** Instead of the one in the store. */
+  readonly ring?: KeyRing | undefined
 }
 
-export function dataKeys(config: Config, { kms, ...context }: KeysContext): DataKeys {
+export function dataKeys(config: Config, context: KeysContext): DataKeys {
+  const { kms, realm, policy, storage } = context
   return new DataKeys({
-    ...context,
     kms: kms.kms,
+    realm,
+    policy,
+    ring: context.ring ?? (storage === null ? null : keyRing(config, realm, storage)),
+    admit: async (bucket) => storage?.headBucket(bucket),
     epoch: config.epoch,
     decryptCache: DECRYPT_CACHE,
     graceMs: config.kms.graceMs,

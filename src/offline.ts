@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   dataKeys,
@@ -14,12 +14,10 @@ import type { Config } from './config/config.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, storedRealm } from './gateway/realm.ts'
 import {
-  backupRecords,
-  checkBackup,
   type DataKeys,
   type KeyPolicy,
   type KeyRecords,
-  KeyRing,
+  type KeyRing,
   keyPolicy,
   type OpenedKms,
   openKms,
@@ -45,8 +43,10 @@ export interface Offline extends OfflineKeys {
 export interface OfflineOptions {
   /** Write access is for commands that keep records; the others leave the store exactly as it is. Default false. */
   readonly write?: boolean | undefined
-  /** Instead of what the keyring or the store says. */
+  /** Instead of what the keyring, the key ring or the store says. */
   readonly realm?: string | undefined
+  /** Instead of the one in the store; it names its realm. */
+  readonly ring?: KeyRing | undefined
 }
 
 /**
@@ -57,41 +57,37 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
   const kms = await openOfflineKms(config)
   const storage = await openOfflineStore(config, options)
   try {
-    const realm = options.realm ?? (await realmOf(config, kms, storage))
-    const ring = keyRing(config, realm, storage)
-    const opened = await withPolicy(config, kms, realm, ring)
+    const realm = knownRealm(kms, options) ?? (await realmOf(config, kms, storage))
+    const opened = await withPolicy(config, kms, realm, storage, options.ring)
     const close = async () => {
       opened.keys.close()
       kms.close()
       await storage.close()
     }
-    return { ...opened, storage, ring, close }
+    return { ...opened, storage, ring: options.ring ?? keyRing(config, realm, storage), close }
   } catch (error) {
     await storage.close()
     throw error
   }
 }
 
-export interface OfflineKeysOptions {
-  /** Instead of what a backup of the ring, the keyring or the store says. */
-  readonly realm?: string | undefined
-  /** A backup of the key ring, for objects whose CMK is gone. */
-  readonly ringFile?: string | undefined
-}
-
 /** The keys alone, for sealed bytes that lie elsewhere. The store is asked only for a realm that nothing else names. */
 export async function openOfflineKeys(
   config: Config,
-  { realm, ringFile }: OfflineKeysOptions = {},
+  options: Pick<OfflineOptions, 'realm' | 'ring'> = {},
 ): Promise<OfflineKeys> {
   const kms = await openOfflineKms(config)
-  const backup = ringFile === undefined ? null : await checkBackup(createReadStream(ringFile))
-  const known = realm ?? backup?.realm ?? kms.realm ?? (await realmInStore(config, kms))
-  const ring =
-    ringFile === undefined
-      ? null
-      : new KeyRing({ records: backupRecords(() => createReadStream(ringFile)), realm: known })
-  return withPolicy(config, kms, known, ring)
+  const realm = knownRealm(kms, options) ?? kms.realm ?? (await realmInStore(config, kms))
+  return withPolicy(config, kms, realm, null, options.ring)
+}
+
+/** What was named, or what the backup of a key ring names. */
+function knownRealm(kms: OpenedKms, { realm, ring }: OfflineOptions): string | undefined {
+  if (realm !== undefined || ring === undefined) return realm
+  if (kms.realm === null || kms.realm === ring.realm) return ring.realm
+  throw new StartupError(
+    `The key ring is of the deployment ${ring.realm}, and the keyring of ${kms.realm}: they do not belong together.`,
+  )
 }
 
 async function realmInStore(config: Config, kms: OpenedKms): Promise<string> {
@@ -149,22 +145,11 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
 /** The store alone: for a look at what needs no key. */
 export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
   const directory = storeDirectory(config)
-  const index = join(directory, 'index.sqlite')
-  if (!existsSync(index))
+  if (!existsSync(join(directory, 'index.sqlite')))
     throw new StartupError(
       `There is no store in ${directory}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
     )
-  if (write) requireOwner(index)
   return openStore(config, createLog('silent'), { readOnly: !write })
-}
-
-/** What another user makes in the store, the gateway could neither read nor remove. */
-function requireOwner(path: string): void {
-  const [user, owner] = [process.getuid?.(), statSync(path).uid]
-  if (user !== undefined && user !== owner)
-    throw new StartupError(
-      `${path} belongs to the user with the id ${owner}: run this as that user, as the gateway does (sudo -u '#${owner}' …).`,
-    )
 }
 
 async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promise<string> {
@@ -185,8 +170,9 @@ async function withPolicy(
   config: Config,
   kms: OpenedKms,
   realm: string,
-  ring: KeyRing | null,
+  storage: Storage | null,
+  ring: KeyRing | undefined,
 ): Promise<OfflineKeys> {
   const policy = await keyPolicy(config.buckets, kms)
-  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, ring }) }
+  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, storage, ring }) }
 }

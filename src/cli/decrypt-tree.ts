@@ -12,7 +12,8 @@ import type { DecryptOptions } from './decrypt.ts'
 import { OutputFile } from './output-file.ts'
 import { type Place, Places } from './places.ts'
 import { Progress } from './progress.ts'
-import { type Location, recoveryKeys } from './recovery-input.ts'
+import type { Location } from './recovery-input.ts'
+import { offlineOptions, recoveryKeys } from './recovery-keys.ts'
 import { TreeReport } from './tree-report.ts'
 
 const WORKERS = 8
@@ -38,7 +39,7 @@ export async function decryptTree(tree: Tree, options: DecryptOptions): Promise<
   if (output === undefined)
     throw new StartupError('All objects below a prefix go to a directory: name it by -o DIR.')
   const config = loadConfig(options.config, process.env)
-  const offline = await openOffline(config, { realm: options.realm })
+  const offline = await openOffline(config, await offlineOptions(options))
   const report = new TreeReport(options.json === true)
   const label = `s3://${tree.bucket}${tree.prefix === '' ? '' : `/${tree.prefix}`}`
   const progress = new Progress({ label, unit: 'bytes' })

@@ -14,15 +14,14 @@ import { OutputFile } from './output-file.ts'
 import { Progress } from './progress.ts'
 import {
   type Input,
-  keysFor,
   type Location,
   locate,
   logicalName,
   openDownloaded,
   openStored,
   type RecoveryOptions,
-  recoveryKeys,
 } from './recovery-input.ts'
+import { keysFor, offlineOptions, recoveryKeys } from './recovery-keys.ts'
 import { boundYoungGeneration } from './young-generation.ts'
 
 export interface DecryptOptions extends RecoveryOptions {
@@ -63,13 +62,14 @@ async function open(
 ): Promise<{ readonly keys: RecoveryKeys; readonly input: Input }> {
   const config = loadConfig(options.config, process.env)
   if (location.kind === 'object') {
-    const offline = await openOffline(config, { realm: options.realm })
+    const offline = await openOffline(config, await offlineOptions(options))
     closers.push(offline.close)
     return { keys: recoveryKeys(offline, options), input: await openStored(offline.storage, location) }
   }
   const downloaded = await openDownloaded(location, options)
   closers.push(downloaded.close)
-  const keys = await keysFor(config, options)
+  const { envelope } = downloaded.kind === 'object' ? downloaded.sealed : downloaded.stream
+  const keys = await keysFor(config, options, envelope)
   closers.push(async () => keys.close())
   const input = await usable(downloaded, range)
   if (input !== downloaded) closers.push(input.close)

@@ -16,15 +16,14 @@ import { sealedInStore } from '../recovery/store-source.ts'
 import { describeForPeople } from './inspect-text.ts'
 import { inspectTree } from './inspect-tree.ts'
 import {
-  keysFor,
   type Location,
   locate,
   logicalName,
   metadataAlone,
   openDownloaded,
   type RecoveryOptions,
-  recoveryKeys,
 } from './recovery-input.ts'
+import { keysFor, offlineOptions, recoveryKeys } from './recovery-keys.ts'
 import { exitStatus, refusal } from './refusal.ts'
 
 export interface InspectOptions extends RecoveryOptions {
@@ -126,7 +125,7 @@ async function openWithKeys(
   subject: Subject,
   options: InspectOptions,
 ): Promise<OpenedDescription> {
-  const { keys, close } = await openKeys(config, fromStore, options)
+  const { keys, close } = await openKeys(config, fromStore, subject, options)
   try {
     const object = await openSealed(keys, name, subject, { ignoreMetadata: true })
     try {
@@ -141,11 +140,11 @@ async function openWithKeys(
   }
 }
 
-async function openKeys(config: Config, fromStore: boolean, options: InspectOptions) {
+async function openKeys(config: Config, fromStore: boolean, subject: Subject, options: InspectOptions) {
   if (!fromStore) {
-    const keys = await keysFor(config, options)
+    const keys = await keysFor(config, options, subject.envelope)
     return { keys, close: async () => keys.close() }
   }
-  const offline = await openOffline(config, { realm: options.realm })
+  const offline = await openOffline(config, await offlineOptions(options))
   return { keys: recoveryKeys(offline, options), close: offline.close }
 }

@@ -1,14 +1,12 @@
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { StartupError } from '../app.ts'
-import type { Config } from '../config/config.ts'
-import { type openOffline, openOfflineKeys } from '../offline.ts'
 import { openFile } from '../recovery/file-source.ts'
 import {
   MAX_DOCUMENT_BYTES,
   type MetadataDocument,
   parseMetadataDocument,
 } from '../recovery/metadata-document.ts'
-import type { LogicalName, RecoveryKeys } from '../recovery/open-sealed.ts'
+import type { LogicalName } from '../recovery/open-sealed.ts'
 import type { SealedBytes, SealedObject } from '../recovery/sealed-object.ts'
 import { sealedInStore } from '../recovery/store-source.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -21,9 +19,8 @@ export interface RecoveryOptions {
   readonly metadata?: string
   readonly envelope?: string
   readonly realm?: string
-  readonly customerKey?: string
-  /** A backup of the key ring. */
   readonly ring?: string
+  readonly customerKey?: string
   readonly ignoreMetadata?: boolean
   readonly recursive?: boolean
   readonly exact?: boolean
@@ -100,44 +97,6 @@ export function logicalName(
       'Say which object it is, by the names that clients use: --bucket NAME --key KEY. They are part of what was sealed.',
     )
   return { bucket, key }
-}
-
-/** The keys for a downloaded object. */
-export async function keysFor(
-  config: Config,
-  options: RecoveryOptions,
-): Promise<RecoveryKeys & { close(): void }> {
-  const opened = await openOfflineKeys(config, { realm: options.realm, ringFile: options.ring })
-  const close = () => {
-    opened.keys.close()
-    opened.kms.close()
-  }
-  return { ...recoveryKeys(opened, options), close }
-}
-
-export function recoveryKeys(
-  opened: Pick<Awaited<ReturnType<typeof openOffline>>, 'realm' | 'policy' | 'keys'>,
-  { customerKey }: RecoveryOptions,
-): RecoveryKeys {
-  return {
-    customerKey: customerKey === undefined ? undefined : readCustomerKey(customerKey),
-    realm: opened.realm,
-    allows(bucket, cmkId) {
-      const { cmk, retired } = opened.policy(bucket)
-      return cmkId === cmk || retired.includes(cmkId)
-    },
-    decrypting: (bucket, wrapped) => opened.keys.decrypting(bucket, wrapped),
-  }
-}
-
-/** Clients have their key as 32 bytes, or as base64 in the way that it stands in the header. */
-function readCustomerKey(path: string): Buffer {
-  const bytes = statSync(path).size > 64 ? Buffer.alloc(0) : readFileSync(path)
-  if (bytes.length === 32) return bytes
-  const text = bytes.toString('latin1').trim()
-  const key = Buffer.from(text, 'base64')
-  if (key.length === 32 && key.toString('base64') === text) return key
-  throw new StartupError(`${path} holds no customer key: expected 32 bytes, or their base64.`)
 }
 
 /** An envelope without its object. */

@@ -9,7 +9,6 @@ export interface RewrapOptions {
   readonly config?: string
   readonly bucket?: string
   readonly dryRun?: boolean
-  readonly rate: number
   /** False with `--no-decrypt`. */
   readonly decrypt: boolean
   readonly json?: boolean
@@ -17,7 +16,7 @@ export interface RewrapOptions {
 
 /** Moves the data keys of the key ring to the current CMKs of their buckets, beside running gateways. */
 export async function rewrap(options: RewrapOptions): Promise<void> {
-  const { bucket: pattern = '*', dryRun = false, decrypt, rate: callsPerSecond, json = false } = options
+  const { bucket: pattern = '*', dryRun = false, decrypt, json = false } = options
   checkBucketOption(pattern)
   const opened = await openOffline(loadConfig(options.config, process.env), { write: !dryRun })
   const progress = new Progress({ label: dryRun ? 'looking at data keys' : 'rewrapping', unit: 'objects' })
@@ -29,7 +28,6 @@ export async function rewrap(options: RewrapOptions): Promise<void> {
       pattern,
       dryRun,
       decrypt,
-      callsPerSecond,
       kms: kms.kms,
       reEncrypting: (from, to) => kms.reEncrypting(from, to),
       onProgress(total) {

@@ -23,6 +23,8 @@ export interface RecoveryKeys {
   allows(bucket: string, cmkId: string): boolean
   /** As `DataKeys.decrypting`: ObjectIntegrityError if it does not open, another SealgateError if it could not be tried. */
   decrypting(bucket: string, wrapped: DekEnvelope): Promise<Uint8Array>
+  /** What else may help where the key service gives no key for this CMK. */
+  advice?(bucket: string, cmkId: string): string
   /** The 32 bytes that a client stored objects with (SSE-C), if they were given. */
   readonly customerKey?: Uint8Array | undefined
 }
@@ -185,17 +187,24 @@ async function dataKey(
           { cause: error },
         )
       // Too many data keys at once, which is for us to wait out; a key service that does not answer was tried several times by now.
-      if (error.kind !== 'SlowDown' || error.cause !== undefined) throw keyService(name, envelope, error)
+      if (error.kind !== 'SlowDown' || error.cause !== undefined)
+        throw keyService(keys, bucket, name, envelope, error)
       await sleep(1000)
     }
   }
 }
 
-function keyService(name: string, envelope: DekEnvelope, error: SealgateError): RecoveryError {
+function keyService(
+  keys: RecoveryKeys,
+  bucket: string,
+  name: string,
+  envelope: DekEnvelope,
+  error: SealgateError,
+): RecoveryError {
   const why = error.cause instanceof Error ? error.cause.message : error.message
   return new RecoveryError(
     'key-service',
-    `${name}: the key service gives no key for the CMK ${envelope.cmkId} (${why}).`,
+    `${name}: the key service gives no key for the CMK ${envelope.cmkId} (${why}).${keys.advice?.(bucket, envelope.cmkId) ?? ''}`,
     { cause: error, passing: error.kind === 'SlowDown' || error.kind === 'ServiceUnavailable' },
   )
 }

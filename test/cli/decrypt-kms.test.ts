@@ -132,4 +132,32 @@ describe('recovery with a key service', () => {
     assert.equal(code, 143)
     assert.deepEqual(partial(), [])
   })
+
+  it('opens what left a CMK that is gone: by the ring in the store, or by its backup', async () => {
+    const next = kms.createKey('next')
+    const rules = JSON.stringify([{ match: '*', cmk: `tencent:${next}`, retired: [`tencent:${cmk}`] }])
+    environment['SEALGATE_BUCKETS'] = rules
+    const backup = join(home, 'ring.jsonl')
+    for (const command of [['rewrap'], ['keys', 'export', '--out', backup]]) {
+      const { status, stderr } = await capture(command, { environment })
+      assert.equal(status, 0, stderr)
+    }
+    kms.setState(cmk, 'Disabled')
+    const stored = await decrypt(['s3://orders/k7'])
+    assert.equal(stored.stdout.toString(), 'value 7', stored.stderr)
+    const elsewhere = { SEALGATE_DATA_DIR: join(home, 'none') }
+    const file = [join(home, 'k7'), ...K7]
+    const opened = await decrypt([...file, '--ring', backup], elsewhere)
+    assert.equal(opened.stdout.toString(), 'value 7', opened.stderr)
+    const inspected = await capture(['inspect', ...file, '--ring', backup, '--json'], { environment })
+    const { opened: found } = JSON.parse(inspected.stdout.toString()) as { opened: { metadata: string } }
+    assert.equal(found.metadata, 'authentic')
+    const without = await decrypt(file)
+    assert.equal(without.status, 2)
+    assert.match(without.stderr, /gives no key .*CmkDisabled.* give the backup of the key ring: --ring FILE/)
+    writeFileSync(backup, readFileSync(backup, 'utf8').replace('"generation":2', '"generation":3'))
+    const damaged = await decrypt([...file, '--ring', backup])
+    assert.equal(damaged.status, 2)
+    assert.match(damaged.stderr, /ring\.jsonl: the backup is damaged/)
+  })
 })

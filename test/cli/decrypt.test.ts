@@ -148,6 +148,22 @@ describe('sealgate decrypt, a downloaded object', () => {
     assert.match(device.stderr, /no regular file: name a file by -o, or leave -o out/)
   })
 
+  it('needs no key service for what a customer key opens', async () => {
+    const [customerKey, body] = [randomBytes(32), randomBytes(1000)]
+    const SSECustomerKey = customerKey.toString('base64')
+    await bucket.put('mine', body, { SSECustomerAlgorithm: 'AES256', SSECustomerKey })
+    await download('mine')
+    await gateway.storage.deleteObject({ bucket: 'photos', key: 'mine' })
+    writeFileSync(at('customer.key'), `${SSECustomerKey}\n`)
+    const environment = { SEALGATE_DATA_DIR: at('none') }
+    const args = [at('mine'), '-b', 'photos', '-k', 'mine', '--realm', gateway.gateway.realm]
+    const { stdout, stderr } = await decrypt([...args, '--customer-key', at('customer.key')], { environment })
+    assert.ok(stdout.equals(body), stderr)
+    const without = await decrypt(args, { environment })
+    assert.equal(without.status, 2)
+    assert.match(without.stderr, /a key of the customer's own \(SSE-C\).* --customer-key FILE/)
+  })
+
   it('says what is missing or wrong in what it was given', async () => {
     const cat = { bucket: 'photos', key: '2024/cat.jpg' }
     const film = at('film.mp4.metadata.json')
