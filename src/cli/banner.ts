@@ -56,6 +56,7 @@ Ctrl-C stops.
 
 function keysOf(config: Config, madeNow: boolean): string {
   const { kms } = config
+  if (kms.provider === 'vault') return row('Keys', `Vault, ${kms.vault?.address}, ${kms.vault?.key}`)
   if (kms.provider === 'aws') return row('Keys', `AWS KMS, ${kms.aws?.region}, ${kms.aws?.keyId}`)
   if (kms.provider === 'tencent')
     return row('Keys', `Tencent Cloud KMS, ${kms.tencent?.region}, ${kms.tencent?.keyId}`)

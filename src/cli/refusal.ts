@@ -1,6 +1,6 @@
 import { StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
-import { CmkNameError, KeyringError, KmsError, RingError } from '../keys/index.ts'
+import { KeyringError, KeySetupError, KmsError, RingError } from '../keys/index.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
 
 /** What the system means, in words. A code that is not here is no operator's business. */
@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 /** Errors that were written for an operator. */
-const SENTENCES = [ConfigError, StartupError, KeyringError, RingError, CmkNameError, RecoveryError]
+const SENTENCES = [ConfigError, StartupError, KeyringError, RingError, KeySetupError, RecoveryError]
 
 /** The sentence for an error that an operator can mend, or null for a bug. */
 export function refusal(error: unknown): string | null {

@@ -12,6 +12,14 @@ const TOGETHER: readonly (readonly [FieldName, FieldName])[] = [
 const SECTIONS: Readonly<Record<string, { readonly needed: FieldName; readonly asDefault: FieldName }>> = {
   tencent: { needed: 'kms.tencent.region', asDefault: 'kms.tencent.keyId' },
   aws: { needed: 'kms.aws.region', asDefault: 'kms.aws.keyId' },
+  vault: { needed: 'kms.vault.address', asDefault: 'kms.vault.key' },
+}
+
+/** What each way to sign in to Vault needs: one of each group. */
+const VAULT_AUTH: Readonly<Record<string, readonly (readonly FieldName[])[]>> = {
+  token: [['kms.vault.token', 'kms.vault.tokenFile']],
+  approle: [['kms.vault.roleId'], ['kms.vault.secretId', 'kms.vault.secretIdFile']],
+  kubernetes: [['kms.vault.role']],
 }
 
 /** Adds the mistakes that no field has by itself. */
@@ -25,10 +33,23 @@ export function checkTogether(settings: Settings): void {
   }
   for (const [provider, { needed, asDefault }] of Object.entries(SECTIONS)) {
     const isDefault = values.get('kms.provider') === provider
-    const begun = [...origins.keys()].find((name) => name.startsWith(`kms.${provider}.`))
+    // A field that says its default begins nothing: a printed configuration has all of them.
+    const begun = [...values].find(
+      ([name, value]) => name.startsWith(`kms.${provider}.`) && value !== FIELDS[name].default,
+    )?.[0]
     if ((isDefault || begun !== undefined) && !origins.has(needed))
       missing(settings, needed, isDefault ? `kms.provider ${provider}` : begun)
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
+  }
+  if (origins.has('kms.vault.address')) checkVaultAuth(settings)
+}
+
+function checkVaultAuth({ values, origins, mistakes }: Settings): void {
+  const auth = String(values.get('kms.vault.auth'))
+  for (const fields of VAULT_AUTH[auth] ?? []) {
+    if (fields.some((name) => origins.has(name))) continue
+    const named = fields.map((name) => `${name} (${FIELDS[name].env})`).join(' or ')
+    mistakes.push(`${named}: must be set for kms.vault.auth ${auth}`)
   }
 }
 

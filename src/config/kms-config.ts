@@ -5,7 +5,7 @@ import type { Settings } from './settings.ts'
 /** Which key services there are; one that is null is not configured. The local one is there if its keyring is. */
 export interface KmsConfig {
   /** The one of buckets without a rule, and of names that do not say theirs. */
-  readonly provider: 'local' | 'tencent' | 'aws'
+  readonly provider: 'local' | 'tencent' | 'aws' | 'vault'
   readonly dataKeys: 'kms' | 'local'
   readonly graceMs: number
   readonly timeoutMs: number
@@ -22,7 +22,31 @@ export interface KmsConfig {
     readonly endpoint: string | null
     readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   } | null
+  readonly vault: {
+    readonly address: string
+    readonly mount: string
+    readonly namespace: string | null
+    readonly key: string | null
+    readonly caFile: string | null
+    readonly auth: VaultAuthConfig
+  } | null
 }
+
+export type VaultAuthConfig =
+  | { readonly method: 'token'; readonly token: string }
+  | { readonly method: 'token-file'; readonly file: string }
+  | {
+      readonly method: 'approle'
+      readonly mount: string
+      readonly roleId: string
+      readonly secretId: { readonly value: string } | { readonly file: string }
+    }
+  | {
+      readonly method: 'kubernetes'
+      readonly mount: string
+      readonly role: string
+      readonly tokenFile: string
+    }
 
 export function buildKms(values: Settings['values']): KmsConfig {
   const text = (name: FieldName) => (values.get(name) ?? null) as string | null
@@ -38,6 +62,7 @@ export function buildKms(values: Settings['values']): KmsConfig {
     keyring: path('kms.keyring'),
     tencent: tencent(text),
     aws: aws(text),
+    vault: vault(text, path),
   }
 }
 
@@ -65,4 +90,33 @@ function aws(text: Text): KmsConfig['aws'] {
     endpoint: text('kms.aws.endpoint'),
     credentials: accessKeyId === null || secretAccessKey === null ? null : { accessKeyId, secretAccessKey },
   }
+}
+
+function vault(text: Text, path: Text): KmsConfig['vault'] {
+  const address = text('kms.vault.address')
+  if (address === null) return null
+  return {
+    address,
+    mount: text('kms.vault.mount') ?? '',
+    namespace: text('kms.vault.namespace'),
+    key: text('kms.vault.key'),
+    caFile: path('kms.vault.caFile'),
+    auth: vaultAuth(text, path),
+  }
+}
+
+function vaultAuth(text: Text, path: Text): VaultAuthConfig {
+  const method = text('kms.vault.auth') ?? ''
+  const mount = text('kms.vault.authMount') ?? method
+  if (method === 'kubernetes')
+    return { method, mount, role: text('kms.vault.role') ?? '', tokenFile: path('kms.vault.jwtFile') ?? '' }
+  if (method === 'approle') {
+    const file = path('kms.vault.secretIdFile')
+    const secretId = file === null ? { value: text('kms.vault.secretId') ?? '' } : { file }
+    return { method, mount, roleId: text('kms.vault.roleId') ?? '', secretId }
+  }
+  const file = path('kms.vault.tokenFile')
+  return file === null
+    ? { method: 'token', token: text('kms.vault.token') ?? '' }
+    : { method: 'token-file', file }
 }

@@ -1,5 +1,6 @@
 import { bucketPattern } from './bucket-pattern.ts'
-import { CmkNameError, ownId, parseCmkName, providerOf } from './kms/cmk-id.ts'
+import { ownId, parseCmkName, providerOf } from './kms/cmk-id.ts'
+import { KeySetupError } from './kms/key-setup-error.ts'
 import type { OpenedKms } from './open-kms.ts'
 
 /** What the configuration says of the keys of some buckets. */
@@ -24,7 +25,7 @@ export type KeyPolicy = (bucket: string) => BucketCmks
 
 /**
  * The allow-list of a bucket comes from configuration or, without a rule, from the default key service; never from objects.
- * @throws CmkNameError, KmsError: a name stands for no CMK, or its service cannot be asked
+ * @throws KeySetupError, KmsError: a name stands for no CMK, or its service cannot be asked
  */
 export async function keyPolicy(rules: readonly KeyRule[], kms: OpenedKms): Promise<KeyPolicy> {
   const asked = new Map<string, Promise<string>>()
@@ -64,8 +65,8 @@ async function keysOf(
     const names = namesOf(parseCmkName(cmk, kms.provider).name, id)
     return { cmk: id, names, retired: await Promise.all(retired.map(former)) }
   } catch (error) {
-    if (!(error instanceof CmkNameError)) throw error
-    throw new CmkNameError(`buckets, the rule for ${match}: ${error.message}`)
+    if (!(error instanceof KeySetupError)) throw error
+    throw new KeySetupError(`buckets, the rule for ${match}: ${error.message}`)
   }
 }
 

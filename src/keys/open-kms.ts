@@ -1,10 +1,12 @@
 import { type AwsSection, openAws } from './kms/aws-service.ts'
-import { CmkNameError, type Provider, parseCmkName } from './kms/cmk-id.ts'
+import { type Provider, parseCmkName } from './kms/cmk-id.ts'
 import type { KeyService } from './kms/key-service.ts'
+import { KeySetupError } from './kms/key-setup-error.ts'
 import type { Kms, ReEncryptingKms } from './kms/kms.ts'
 import { KmsRouter } from './kms/kms-router.ts'
 import { type LocalSection, openLocal } from './kms/local-service.ts'
 import { openTencent, type TencentSection } from './kms/tencent-service.ts'
+import { openVault, type VaultSection } from './kms/vault-service.ts'
 
 /** Which key services hold the CMKs, and how they are reached; null is one that is not configured. */
 export interface KmsOptions {
@@ -14,6 +16,7 @@ export interface KmsOptions {
   readonly local: LocalSection | null
   readonly tencent: TencentSection | null
   readonly aws: AwsSection | null
+  readonly vault: VaultSection | null
 }
 
 export interface OpenedKms {
@@ -27,7 +30,7 @@ export interface OpenedKms {
   readonly current: string
   readonly currentName: string
   readonly others: readonly string[]
-  /** The canonical id that a name in the configuration stands for: envelopes hold ids only. Rejects with CmkNameError or KmsError. */
+  /** The canonical id that a name in the configuration stands for: envelopes hold ids only. Rejects with KeySetupError or KmsError. */
   resolve(name: string): Promise<string>
   /** Who can move a wrapped key between two CMKs without giving its plaintext away; null if nobody can. */
   reEncrypting(from: string, to: string): ReEncryptingKms | null
@@ -36,7 +39,7 @@ export interface OpenedKms {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** @throws KeyringError, CmkNameError, KmsError: with what was configured there is no key */
+/** @throws KeyringError, KeySetupError, KmsError: with what was configured there is no key */
 export async function openKms(options: KmsOptions, environment: Environment): Promise<OpenedKms> {
   const services = await openServices(options, environment)
   const close = () => {
@@ -47,13 +50,13 @@ export async function openKms(options: KmsOptions, environment: Environment): Pr
     const asked = parseCmkName(text, provider)
     const service = services.get(asked.provider)
     if (service !== undefined) return service.resolve(asked.name)
-    throw new CmkNameError(
+    throw new KeySetupError(
       `${text}: the key service ${asked.provider} is not configured; ${HOW_TO_CONFIGURE[asked.provider]}`,
     )
   }
   try {
     const { realm = null, defaultName = null, all = [] } = services.get(provider) ?? {}
-    if (defaultName === null) throw new CmkNameError(`kms.provider: the key service ${provider} has no key`)
+    if (defaultName === null) throw new KeySetupError(`kms.provider: the key service ${provider} has no key`)
     const current = await resolve(defaultName)
     const router = new KmsRouter(new Map([...services].map(([name, { kms }]) => [name, kms])))
     return {
@@ -84,10 +87,11 @@ async function openServices(
   options: KmsOptions,
   environment: Environment,
 ): Promise<ReadonlyMap<Provider, KeyService>> {
-  const { local, tencent, aws, timeoutMs } = options
+  const { local, tencent, aws, vault, timeoutMs } = options
   const services = new Map<Provider, KeyService>()
   if (local !== null) services.set('local', openLocal(local))
   if (tencent !== null) services.set('tencent', openTencent(tencent, timeoutMs, environment))
   if (aws !== null) services.set('aws', await openAws(aws, timeoutMs))
+  if (vault !== null) services.set('vault', openVault(vault, timeoutMs))
   return services
 }

@@ -157,3 +157,52 @@ it('bucket rules come from the file, or from one variable that wins over it', ()
     ['rule 2', 'rule 3'],
   )
 })
+
+it('a key service that is begun is finished: what it needs, and what it needs as the default', () => {
+  const said = (environment: Record<string, string>, ...patterns: RegExp[]) => {
+    const found = mistakes(undefined, environment)
+    assert.equal(found.length, patterns.length, found.join('\n'))
+    for (const [n, pattern] of patterns.entries()) assert.match(found[n] ?? '', pattern)
+  }
+  said({ SEALGATE_KMS: 'aws' }, /^kms\.aws\.region: must be set for kms\.provider aws/, /^kms\.aws\.keyId: /)
+  said({ SEALGATE_AWS_KMS_KEY_ID: 'alias/x' }, /^kms\.aws\.region: must be set for kms\.aws\.keyId/)
+  said(
+    { SEALGATE_AWS_KMS_REGION: 'eu-1', SEALGATE_AWS_KMS_ACCESS_KEY_ID: 'id' },
+    /set both .*SEALGATE_AWS_KMS_SECRET_ACCESS_KEY/,
+  )
+  said({ SEALGATE_VAULT_KEY: 'k' }, /^kms\.vault\.address: must be set for kms\.vault\.key/)
+  const vault = { SEALGATE_VAULT_ADDRESS: 'https://vault.test:8200' }
+  said(vault, /kms\.vault\.token .* or kms\.vault\.tokenFile .*: must be set for kms\.vault\.auth token/)
+  said({ ...vault, SEALGATE_VAULT_AUTH: 'approle' }, /roleId/, /secretId .* or kms\.vault\.secretIdFile/)
+  said({ ...vault, SEALGATE_VAULT_AUTH: 'kubernetes' }, /kms\.vault\.role /)
+  said({ ...vault, SEALGATE_VAULT_TOKEN: 't', SEALGATE_KMS: 'vault' }, /^kms\.vault\.key: must be set/)
+})
+
+it('key services are there by their sections, with the default one or beside it', () => {
+  const { kms } = loadConfig(undefined, {
+    SEALGATE_AWS_KMS_REGION: 'eu-central-1',
+    SEALGATE_VAULT_ADDRESS: 'https://vault.test:8200',
+    SEALGATE_VAULT_AUTH: 'approle',
+    SEALGATE_VAULT_ROLE_ID: 'role',
+    SEALGATE_VAULT_SECRET_ID_FILE: 'secret-id',
+  })
+  assert.equal(kms.provider, 'local')
+  assert.equal(kms.tencent, null)
+  assert.deepEqual(kms.aws, { region: 'eu-central-1', keyId: null, endpoint: null, credentials: null })
+  assert.deepEqual(kms.vault?.auth, {
+    method: 'approle',
+    mount: 'approle',
+    roleId: 'role',
+    secretId: { file: resolve('secret-id') },
+  })
+  const pod = { SEALGATE_VAULT_AUTH: 'kubernetes', SEALGATE_VAULT_ROLE: 'sealgate' }
+  assert.deepEqual(
+    loadConfig(undefined, { SEALGATE_VAULT_ADDRESS: 'http://v.test', ...pod }).kms.vault?.auth,
+    {
+      method: 'kubernetes',
+      mount: 'kubernetes',
+      role: 'sealgate',
+      tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+    },
+  )
+})

@@ -6,12 +6,15 @@ import { after, before, describe, it } from 'node:test'
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { VaultEmulator } from '../emulators/vault.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-several-'))
 let emulator: TencentKmsEmulator
 let aws: AwsKmsEmulator
+let vault: VaultEmulator
+let token: string
 let cmk: string
 let arn: string
 let server: RunningServer | undefined
@@ -22,12 +25,16 @@ before(async () => {
   aws = await AwsKmsEmulator.start()
   aws.setAccount('id', 'key')
   arn = aws.createKey('sealgate')
+  vault = await VaultEmulator.start()
+  vault.createKey('sealgate')
+  token = vault.createToken()
   cmk = `tencent:${emulator.createKey('sealgate')}`
 })
 after(async () => {
   await server?.stop()
   await emulator.close()
   await aws.close()
+  await vault.close()
   rmSync(dataDir, { recursive: true })
 })
 
@@ -47,6 +54,8 @@ async function restart(env: Record<string, string>): Promise<TestBucket> {
 }
 
 const services = () => ({
+  SEALGATE_VAULT_ADDRESS: vault.endpoint,
+  SEALGATE_VAULT_TOKEN: token,
   SEALGATE_AWS_KMS_REGION: aws.region,
   SEALGATE_AWS_KMS_ENDPOINT: aws.endpoint,
   SEALGATE_AWS_KMS_ACCESS_KEY_ID: 'id',
@@ -78,12 +87,19 @@ describe('a gateway with several key services', () => {
     const again = await restart({ ...services(), ...rule('aws:alias/sealgate', keyring(), cmk) })
     await again.put('aws', 'under AWS')
     await again.putParts('more parts', [bigger, Buffer.from('end')])
-    const back = await restart({ ...services(), ...rule(keyring(), 'tencent:alias/sealgate', arn) })
+    const third = await restart({ ...services(), ...rule('vault:sealgate', keyring(), cmk, arn) })
+    await third.put('vault', 'under Vault')
+    await third.putParts('most parts', [bigger, Buffer.from('end')])
+    const back = await restart({
+      ...services(),
+      ...rule(keyring(), 'tencent:alias/sealgate', arn, 'vault:sealgate'),
+    })
     await back.put('local again', 'under the keyring')
     for (const [key, text, id] of [
       ['local', 'under the keyring', keyring()],
       ['tencent', 'under Tencent', cmk],
       ['aws', 'under AWS', arn],
+      ['vault', 'under Vault', 'vault:sealgate'],
       ['local again', 'under the keyring', keyring()],
     ] as const) {
       assert.equal((await back.read(key)).toString(), text)
@@ -92,6 +108,7 @@ describe('a gateway with several key services', () => {
     for (const [key, id] of [
       ['parts', cmk],
       ['more parts', arn],
+      ['most parts', 'vault:sealgate'],
     ] as const) {
       assert.equal((await back.read(key)).length, bigger.length + 3)
       assert.equal(await cmkOf(back, key), id)
@@ -119,8 +136,10 @@ describe('a gateway with several key services', () => {
     const byArn = await restart({ ...services(), ...rule('aws:alias/sealgate', keyring(), cmk) })
     for (const name of [arn, arn.split('/')[1] ?? '', 'alias/sealgate'])
       await byArn.put('named', name, named(name))
-    for (const name of [keyring(), 'alias/other'])
-      await fails(byArn.put('named', name, named(name)), 'KMS.NotFoundException', 400)
+    const byKey = await restart({ ...services(), ...rule('vault:sealgate') })
+    for (const name of ['vault:sealgate', 'sealgate']) await byKey.put('named', name, named(name))
+    for (const name of [keyring(), 'alias/sealgate'])
+      await fails(byKey.put('named', name, named(name)), 'KMS.NotFoundException', 400)
   })
 
   it('a retired CMK whose service is gone keeps nothing from starting, and only its objects are missed', async () => {

@@ -1,7 +1,9 @@
 /** What the emulated key services share: a local HTTP server that counts its calls and fails as tests want it to. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { CERTIFICATE, PRIVATE_KEY } from './tls.ts'
 
 /** What happens to a call instead of an answer. */
 export type Fault =
@@ -35,10 +37,16 @@ export abstract class Emulator {
   outage: Fault | undefined
   clockOffsetMs = 0
 
-  constructor() {
-    this.#server = createServer((request, response) => {
+  readonly #scheme: 'http' | 'https'
+
+  constructor({ tls = false } = {}) {
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response).catch((error: unknown) => response.destroy(error as Error))
-    })
+    }
+    this.#scheme = tls ? 'https' : 'http'
+    this.#server = tls
+      ? createTlsServer({ cert: CERTIFICATE, key: PRIVATE_KEY }, listener)
+      : createServer(listener)
   }
 
   async listen(): Promise<this> {
@@ -48,7 +56,7 @@ export abstract class Emulator {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
   async close(): Promise<void> {

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { LocalKms } from '../../src/keys/index.ts'
 import { AwsKms } from '../../src/keys/kms/aws.ts'
 import { TencentKms } from '../../src/keys/kms/tencent.ts'
+import { VaultKms } from '../../src/keys/kms/vault.ts'
 import { kmsConformance } from '../conformance/kms.ts'
 import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { VaultEmulator } from '../emulators/vault.ts'
 
 kmsConformance('the local keyring', async () => {
   const [cmk, other] = ['local:0000000000000001', 'local:0000000000000002']
@@ -44,6 +46,28 @@ kmsConformance('AWS KMS (emulated)', async () => {
     cmk,
     other: emulator.createKey('two'),
     absent: cmk.replace(/[0-9a-f]{12}$/, '000000000000'),
+    close: async () => {
+      kms.close()
+      await emulator.close()
+    },
+  }
+})
+
+kmsConformance('Vault Transit (emulated)', async () => {
+  const emulator = await VaultEmulator.start()
+  for (const name of ['one', 'two']) emulator.createKey(name)
+  const kms = new VaultKms({
+    address: emulator.endpoint,
+    mount: 'transit',
+    namespace: null,
+    auth: { method: 'token', token: emulator.createToken() },
+    timeoutMs: 2000,
+  })
+  return {
+    kms,
+    cmk: 'vault:one',
+    other: 'vault:two',
+    absent: 'vault:three',
     close: async () => {
       kms.close()
       await emulator.close()

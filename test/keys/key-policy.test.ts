@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, it } from 'node:test'
 import {
-  CmkNameError,
   createKeyring,
   type KeyRule,
   type Keyring,
+  KeySetupError,
   type KmsOptions,
   keyPolicy,
   openKms,
@@ -42,6 +42,7 @@ function options(more: Partial<KmsOptions> = {}): KmsOptions {
     local: { keyring: path },
     tencent: { region, endpoint, keyId: 'alias/orders', credentials },
     aws: null,
+    vault: null,
     ...more,
   }
 }
@@ -81,7 +82,7 @@ it('a retired CMK by its id needs neither its service nor its key; everything el
   const refused = async (cmk: string, retired: string[], pattern: RegExp) =>
     assert.rejects(
       policyOf([{ match: 'logs-*', cmk, retired }], { tencent: null }),
-      (error) => error instanceof CmkNameError && pattern.test(error.message),
+      (error) => error instanceof KeySetupError && pattern.test(error.message),
     )
   await refused(keyring.current, ['tencent:alias/x'], /the rule for logs-\*: .*kms\.tencent\.region/)
   await refused(`tencent:${randomUUID()}`, [], /key service tencent is not configured/)

@@ -34,8 +34,3 @@ export function parseCmkName(text: string, fallback: Provider): CmkName {
     ? { provider: fallback, name: text }
     : { provider, name: text.slice(provider.length + 1) }
 }
-
-/** A name in the configuration that stands for no CMK; the message says why and what would be right. */
-export class CmkNameError extends Error {
-  override readonly name = 'CmkNameError'
-}

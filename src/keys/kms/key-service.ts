@@ -10,7 +10,7 @@ export interface KeyService {
   readonly defaultName: string | null
   /** All CMKs that buckets without a rule may be read under; empty where the service does not tell. */
   readonly all: readonly string[]
-  /** The canonical id that a name stands for, without the provider in front. Rejects with CmkNameError or KmsError. */
+  /** The canonical id that a name stands for, without the provider in front. Rejects with KeySetupError or KmsError. */
   resolve(name: string): Promise<string>
   /** Lets go of connections and timers. */
   close(): void

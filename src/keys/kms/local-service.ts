@@ -1,5 +1,5 @@
-import { CmkNameError } from './cmk-id.ts'
 import type { KeyService } from './key-service.ts'
+import { KeySetupError } from './key-setup-error.ts'
 import { loadKeyring } from './keyring.ts'
 import { LocalKms } from './local.ts'
 
@@ -20,7 +20,7 @@ export function openLocal({ keyring: path }: LocalSection): KeyService {
     async resolve(name) {
       const id = `local:${name}`
       if (all.includes(id)) return id
-      throw new CmkNameError(`the keyring ${path} has no key ${id}; it has ${all.join(', ')}`)
+      throw new KeySetupError(`the keyring ${path} has no key ${id}; it has ${all.join(', ')}`)
     },
     close: () => undefined,
   }

@@ -1,5 +1,6 @@
-import { CmkNameError, providerOf } from './cmk-id.ts'
+import { providerOf } from './cmk-id.ts'
 import { type KeyService, RESILIENCE } from './key-service.ts'
+import { KeySetupError } from './key-setup-error.ts'
 import { ResilientReEncryptingKms } from './resilient-kms.ts'
 import { TencentKms } from './tencent.ts'
 import { tencentCredentials } from './tencent-credentials.ts'
@@ -33,8 +34,8 @@ export function openTencent(
     async resolve(name) {
       if (name.startsWith('alias/')) return kms.run(() => tencent.resolveAlias(name.slice('alias/'.length)))
       if (providerOf(`tencent:${name}`) !== null) return `tencent:${name}`
-      throw new CmkNameError(`${name} is neither the id of a CMK of Tencent Cloud KMS nor alias/NAME`)
+      throw new KeySetupError(`${name} is neither the id of a CMK of Tencent Cloud KMS nor alias/NAME`)
     },
-    close: () => undefined,
+    close: () => tencent.close(),
   }
 }

@@ -1,4 +1,5 @@
 import { ownId } from './cmk-id.ts'
+import { type HttpAnswer, HttpClient, isRecord, jsonObject } from './http-client.ts'
 import {
   type EncryptionContext,
   type GeneratedDataKey,
@@ -26,8 +27,6 @@ export interface TencentKmsOptions {
 }
 
 const VERSION = '2019-01-18'
-/** A wrapped DEK is a text of some 180 characters; nothing that we ask for has a long answer. */
-const MAX_ANSWER_BYTES = 64 * 1024
 const MAX_CONTEXT_BYTES = 1024
 
 /**
@@ -39,6 +38,7 @@ export class TencentKms implements ReEncryptingKms {
   readonly #endpoint: string
   readonly #host: string
   readonly #now: () => number
+  readonly #http: HttpClient
   /** Milliseconds that the service's clock is ahead of ours, as far as its answers tell. */
   #skewMs = 0
 
@@ -47,6 +47,7 @@ export class TencentKms implements ReEncryptingKms {
     this.#endpoint = options.endpoint ?? `https://kms.${options.region}.tencentcloudapi.com`
     this.#host = new URL(this.#endpoint).host
     this.#now = options.now ?? Date.now
+    this.#http = new HttpClient({ name: 'the KMS', timeoutMs: options.timeoutMs })
   }
 
   async generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
@@ -117,6 +118,10 @@ export class TencentKms implements ReEncryptingKms {
     }
   }
 
+  close(): void {
+    this.#http.close()
+  }
+
   async #call(action: string, parameters: object): Promise<Record<string, unknown>> {
     const body = JSON.stringify(parameters)
     try {
@@ -150,12 +155,12 @@ export class TencentKms implements ReEncryptingKms {
     }
     const { secretId, secretKey } = credentials
     const signing = { secretId, secretKey, service: 'kms', host: this.#host, contentType, body, timestampS }
-    const answer = await post(
-      this.#endpoint,
-      { ...headers, 'content-type': contentType, authorization: signTc3({ ...signing, headers }) },
+    const answer = await this.#http.send({
+      method: 'POST',
+      url: this.#endpoint,
+      headers: { ...headers, 'content-type': contentType, authorization: signTc3({ ...signing, headers }) },
       body,
-      this.#o.timeoutMs,
-    )
+    })
     this.#noteClock(answer.date)
     return readAnswer(answer)
   }
@@ -167,59 +172,8 @@ export class TencentKms implements ReEncryptingKms {
   }
 }
 
-interface HttpAnswer {
-  readonly status: number
-  readonly date: string | null
-  readonly text: string
-}
-
-async function post(
-  endpoint: string,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-  timeoutMs: number,
-): Promise<HttpAnswer> {
-  try {
-    const answer = await fetch(endpoint, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    return { status: answer.status, date: answer.headers.get('date'), text: await limitedText(answer) }
-  } catch (error) {
-    if (error instanceof KmsError) throw error
-    const timedOut = error instanceof Error && error.name === 'TimeoutError'
-    throw new KmsError(
-      'unavailable',
-      timedOut ? 'Timeout' : 'ConnectionFailed',
-      'the KMS did not answer',
-      error,
-    )
-  }
-}
-
-async function limitedText(answer: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of answer.body ?? []) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES)
-      throw new KmsError('protocol', 'AnswerTooLong', 'the answer is no answer of the KMS')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
 function readAnswer({ status, text }: HttpAnswer): Record<string, unknown> {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    // The text may be a page of a proxy, or half of a key: it is not quoted.
-  }
-  const response = isRecord(parsed) ? parsed['Response'] : undefined
+  const response = jsonObject(text)?.['Response']
   if (isRecord(response) && isRecord(response['Error'])) {
     const { Code, Message } = response['Error']
     throw errorOf(String(Code), String(Message))
@@ -285,8 +239,4 @@ function textOf(answer: Record<string, unknown>, name: string): string {
   const value = answer[name]
   if (typeof value === 'string' && value !== '') return value
   throw new KmsError('protocol', 'MissingField', `the KMS answered without ${name}`)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { ownId } from './cmk-id.ts'
+import { type HttpAnswer, HttpClient, isRecord, jsonObject } from './http-client.ts'
 import {
   canonicalContext,
   type EncryptionContext,
@@ -8,18 +8,8 @@ import {
   type Kms,
   WrappedKeyError,
 } from './kms.ts'
-import { KmsError } from './kms-error.ts'
-
-/** How the gateway proves itself to Vault or OpenBao. */
-export type VaultAuth =
-  | { readonly method: 'token'; readonly token: string }
-  | { readonly method: 'approle'; readonly mount: string; readonly roleId: string; readonly secretId: string }
-  | {
-      readonly method: 'kubernetes'
-      readonly mount: string
-      readonly role: string
-      readonly tokenFile: string
-    }
+import { KmsError, type KmsFault } from './kms-error.ts'
+import { isPassing, refusal, type VaultAuth, VaultSession } from './vault-session.ts'
 
 export interface VaultKmsOptions {
   /** Without a path, such as `https://vault.internal:8200`. */
@@ -28,35 +18,28 @@ export interface VaultKmsOptions {
   readonly mount: string
   readonly namespace: string | null
   readonly auth: VaultAuth
+  /** PEM certificates of the authority of Vault's own certificate, if the system does not trust it. */
+  readonly ca?: string | undefined
   readonly timeoutMs: number
   readonly now?: () => number
 }
 
-interface Session {
-  readonly token: string
-  /** Infinity for a token that was configured: its life is its owner's business. */
-  readonly renewAt: number
-}
-
-interface HttpAnswer {
-  readonly status: number
-  readonly text: string
-}
-
-const MAX_ANSWER_BYTES = 64 * 1024
-
 /**
  * The Transit engine of Vault and OpenBao (HTTP API, "Transit secrets engine"). The CMK is a key of the engine, by name; the context is its
- * associated data, which AES-256-GCM keys check. Ciphertexts are texts `vault:vN:…` that name the version, and are kept as they come.
+ * associated data, which AEAD keys check. Ciphertexts are texts `vault:vN:…` that name the version, and are kept as they come.
  */
 export class VaultKms implements Kms {
   readonly #o: VaultKmsOptions
-  readonly #now: () => number
-  #session: Promise<Session> | undefined
+  readonly #http: HttpClient
+  readonly #session: VaultSession
 
   constructor(options: VaultKmsOptions) {
+    const { auth, timeoutMs, ca, now = Date.now } = options
     this.#o = options
-    this.#now = options.now ?? Date.now
+    this.#http = new HttpClient({ name: 'Vault', timeoutMs, ca })
+    const send = (method: 'GET' | 'POST', path: string, token: string | null, body?: object) =>
+      this.#send(method, path, token, body)
+    this.#session = new VaultSession({ auth, now, send })
   }
 
   /** Made here: the engine's own data keys take no associated data, and what is not bound could be moved. */
@@ -70,7 +53,9 @@ export class VaultKms implements Kms {
       plaintext: Buffer.from(plaintext).toString('base64'),
       associated_data: associatedData(context),
     })
-    return ciphertextOf(data)
+    const text = data['ciphertext']
+    if (typeof text === 'string' && CIPHERTEXT.test(text)) return Buffer.from(text)
+    throw new KmsError('protocol', 'MissingField', 'Vault answered without a ciphertext')
   }
 
   async decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
@@ -84,129 +69,81 @@ export class VaultKms implements Kms {
     throw new KmsError('protocol', 'WrongLength', 'Vault answered a key that is not 32 bytes long')
   }
 
+  close(): void {
+    this.#session.close()
+    this.#http.close()
+  }
+
   async #call(verb: 'encrypt' | 'decrypt', cmkId: string, body: object): Promise<Record<string, unknown>> {
     const name = ownId('vault', cmkId)
     if (name === null) throw new KmsError('not-found', 'NoSuchKey', `${cmkId} is no key of Transit`)
     const path = `${this.#o.mount}/${verb}/${name}`
-    const answer = await this.#send(path, body, (await this.#signIn(false)).token)
-    if (answer.status !== 403 || this.#o.auth.method === 'token') return readAnswer(answer, verb)
+    const token = await this.#session.token()
+    const answer = await this.#send('POST', path, token, body)
     // The token may have been revoked, or have ended before its time.
-    return readAnswer(await this.#send(path, body, (await this.#signIn(true)).token), verb)
+    const other = answer.status === 403 ? await this.#session.replace(token) : null
+    return dataOf(other === null ? answer : await this.#send('POST', path, other, body), verb)
   }
 
-  /** One sign-in for all who wait. */
-  async #signIn(again: boolean): Promise<Session> {
-    const asked = this.#session
-    const known = await asked?.catch(() => undefined)
-    if (known !== undefined && !again && this.#now() < known.renewAt) return known
-    if (this.#session === asked) this.#session = this.#newSession()
-    return this.#session ?? this.#newSession()
-  }
-
-  async #newSession(): Promise<Session> {
-    const { auth } = this.#o
-    if (auth.method === 'token') return { token: auth.token, renewAt: Number.POSITIVE_INFINITY }
-    const body =
-      auth.method === 'approle'
-        ? { role_id: auth.roleId, secret_id: auth.secretId }
-        : { role: auth.role, jwt: (await readFile(auth.tokenFile, 'utf8')).trim() }
-    const answer = await this.#send(`auth/${auth.mount}/login`, body, null)
-    const granted = parse(answer.text)?.['auth']
-    if (answer.status >= 500 || answer.status === 429) throw passing(answer.status)
-    if (answer.status !== 200 || !isRecord(granted) || typeof granted['client_token'] !== 'string')
-      throw new KmsError('denied', `HTTP ${answer.status}`, `Vault refuses the sign-in by ${auth.method}`)
-    const lifeS = Number(granted['lease_duration'])
-    const lifeMs = lifeS > 0 ? lifeS * 1000 : Number.POSITIVE_INFINITY
-    return { token: granted['client_token'], renewAt: this.#now() + lifeMs * 0.8 }
-  }
-
-  async #send(path: string, body: object, token: string | null): Promise<HttpAnswer> {
-    try {
-      const answer = await fetch(`${this.#o.address}/v1/${path}`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(token === null ? {} : { 'x-vault-token': token }),
-          ...(this.#o.namespace === null ? {} : { 'x-vault-namespace': this.#o.namespace }),
-        },
-        body: JSON.stringify(body),
-        redirect: 'manual',
-        signal: AbortSignal.timeout(this.#o.timeoutMs),
-      })
-      return { status: answer.status, text: await limitedText(answer) }
-    } catch (error) {
-      if (error instanceof KmsError) throw error
-      throw new KmsError('unavailable', 'ConnectionFailed', 'Vault did not answer', error)
-    }
+  #send(method: 'GET' | 'POST', path: string, token: string | null, body?: object): Promise<HttpAnswer> {
+    const { address, namespace } = this.#o
+    return this.#http.send({
+      method,
+      url: `${address}/v1/${path}`,
+      headers: {
+        'content-type': 'application/json',
+        'x-vault-request': 'true',
+        ...(token === null ? {} : { 'x-vault-token': token }),
+        ...(namespace === null ? {} : { 'x-vault-namespace': namespace }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
   }
 }
 
 const CIPHERTEXT = /^vault:v\d{1,9}:[A-Za-z0-9+/]+=*$/
 
-function readAnswer({ status, text }: HttpAnswer, verb: 'encrypt' | 'decrypt'): Record<string, unknown> {
-  const parsed = parse(text)
+/** What the engine says of a blob that it did not make, or not under this key and context. */
+const NOT_OURS =
+  /invalid ciphertext|message authentication failed|no such key version|could not decode|illegal base64/
+
+/** Sentences of the engine; statuses alone do not tell. */
+const FAULTS: readonly (readonly [RegExp, KmsFault, string])[] = [
+  [/encryption key not found/, 'not-found', 'Vault has no such key'],
+  [/soft-deleted/, 'disabled', 'the key is soft-deleted'],
+  [
+    /disallowed by policy|too old|minimum encryption key version/,
+    'invalid-state',
+    'the version of the key is no longer allowed (min_decryption_version)',
+  ],
+  [
+    /non-AEAD cipher|not supported for key type|missing 'context'/,
+    'key-usage',
+    'the key is not of type aes256-gcm96 or another that takes associated data, or it is a derived one',
+  ],
+]
+
+function dataOf(answer: HttpAnswer, verb: 'encrypt' | 'decrypt'): Record<string, unknown> {
+  const { status, text } = answer
+  const parsed = jsonObject(text)
   const data = parsed?.['data']
   if (status === 200 && isRecord(data)) return data
-  if (status >= 500 || status === 429) throw passing(status)
-  const errors = Array.isArray(parsed?.['errors']) ? (parsed['errors'] as unknown[]).join('; ') : ''
-  if (status === 403) throw new KmsError('denied', 'HTTP 403', 'Vault does not permit the use of this key')
-  if (status === 404 || errors.includes('encryption key not found'))
+  if (isPassing(status)) throw refusal(answer, '')
+  if (status === 403) throw refusal(answer, 'Vault does not permit the use of this key')
+  const errors = Array.isArray(parsed?.['errors']) ? parsed['errors'].join('; ') : ''
+  const known = FAULTS.find(([pattern]) => pattern.test(errors))
+  if (known !== undefined) throw new KmsError(known[1], `HTTP ${status}`, known[2])
+  if (status === 404)
     throw new KmsError(
       'not-found',
-      `HTTP ${status}`,
-      'Vault has no such key or no Transit engine at this mount',
+      'HTTP 404',
+      'Vault has no Transit engine at this mount, or no such namespace',
     )
-  if (errors.includes('disallowed by policy'))
-    throw new KmsError(
-      'invalid-state',
-      `HTTP ${status}`,
-      'the version of the key is no longer allowed (min_decryption_version)',
-    )
-  if (status === 400 && verb === 'decrypt')
+  if (verb === 'decrypt' && status === 400 && NOT_OURS.test(errors))
     throw new WrappedKeyError('Vault says that it did not wrap this under this context')
   throw new KmsError('protocol', `HTTP ${status}`, 'the answer is no answer of the Transit engine')
 }
 
-/** 503 is a sealed Vault, 472 and 473 a standby: all of them pass. */
-function passing(status: number): KmsError {
-  return new KmsError(
-    status === 429 ? 'throttled' : 'unavailable',
-    `HTTP ${status}`,
-    'Vault cannot serve at the moment',
-  )
-}
-
 function associatedData(context: EncryptionContext): string {
   return canonicalContext(context).toString('base64')
-}
-
-function ciphertextOf(data: Record<string, unknown>): Buffer {
-  const text = data['ciphertext']
-  if (typeof text === 'string' && CIPHERTEXT.test(text)) return Buffer.from(text)
-  throw new KmsError('protocol', 'MissingField', 'Vault answered without a ciphertext')
-}
-
-async function limitedText(answer: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of answer.body ?? []) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES)
-      throw new KmsError('protocol', 'AnswerTooLong', 'the answer is no answer of Vault')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : null
-  } catch {
-    return null
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
