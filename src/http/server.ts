@@ -7,6 +7,7 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number
   readonly headersTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** Above it, clients are told to slow down. */
   readonly maxConnections: number
 }
 
@@ -17,7 +18,9 @@ const lines = new WeakMap<Duplex, Line>()
 /** A server that bounds headers and silence but not the length of an upload; it does not listen yet. */
 export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): Server {
   const { maxHeaderBytes: maxHeaderSize, headersTimeoutMs: headersTimeout } = o.limits
+  const crowd = new WeakSet<Duplex>()
   const handler: Handler = (request, response) => {
+    if (crowd.has(request.socket)) return refuse(request.socket, 'SlowDown')
     lineOf(request.socket).join(request, response, () => {
       if (request.headers.host === undefined && request.httpVersionMinor > 0)
         refuse(request.socket, 'BadRequest', 'Missing required header for this request: Host')
@@ -35,7 +38,7 @@ export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): S
     },
     handler,
   )
-  server.maxConnections = o.limits.maxConnections
+  limitConnections(server, o.limits.maxConnections, (socket) => crowd.add(socket))
   // Longer than the handler waits for a body, so that it can say so before the socket goes.
   server.setTimeout(o.limits.idleTimeoutMs + 10_000)
   server.on('checkContinue', (request, response) => {
@@ -46,6 +49,22 @@ export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): S
   server.on('checkExpectation', handler)
   server.on('clientError', answerClientError)
   return server
+}
+
+/**
+ * A connection too many is let in, to be told so at its first request: one that is closed unheard looks to clients like a network that
+ * fails. Only what comes on top of a tenth more is.
+ */
+function limitConnections(server: Server, max: number, onTooMany: (socket: Duplex) => void): void {
+  let open = 0
+  server.maxConnections = max + Math.max(8, Math.ceil(max / 10))
+  server.on('connection', (socket) => {
+    open += 1
+    socket.once('close', () => {
+      open -= 1
+    })
+    if (open > max) onTooMany(socket)
+  })
 }
 
 function lineOf(socket: Duplex): Line {

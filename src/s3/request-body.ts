@@ -62,13 +62,18 @@ function isChunked(payload: Payload): payload is ChunkedPayload {
   return payload.mode === 'signed-chunks' || payload.mode === 'unsigned-chunks-trailer'
 }
 
-/** A body whose framing nobody announced as payload mode would be stored framing and all. */
+/**
+ * A body whose framing nobody announced as payload mode would be stored framing and all. Where the body's own hash was signed, and no
+ * length of what is in it was, it has none: the coding is but a word that the client left there.
+ */
 function checkFraming(headers: RequestHeaders, payload: Payload): void {
   const codings = (headers.get('content-encoding') ?? '').toLowerCase().split(',')
   if (isChunked(payload) || !codings.some((coding) => coding.trim() === 'aws-chunked')) return
+  if (payload.mode === 'sha256' && headers.get('x-amz-decoded-content-length') === undefined) return
   throw new SealgateError(
-    'InvalidRequest',
+    'InvalidArgument',
     'Content-Encoding: aws-chunked needs an x-amz-content-sha256 of the STREAMING kind.',
+    { details: { ArgumentName: 'Content-Encoding' } },
   )
 }
 

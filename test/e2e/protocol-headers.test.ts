@@ -109,6 +109,9 @@ describe('header fields', () => {
       assert.deepEqual(outcome(answer), [200, undefined], answer.body)
       const { headers, body: back } = await get('/coded')
       assert.deepEqual([headers.get('content-encoding'), back], [kept, 'x'])
+      assert.equal((await put('/coded', { 'content-encoding': sent }, 'plain')).status, 200)
+      const plain = await get('/coded')
+      assert.deepEqual([plain.headers.get('content-encoding'), plain.body], [kept, 'plain'])
     }
   })
 

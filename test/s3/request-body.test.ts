@@ -188,7 +188,15 @@ describe('digests of a body', () => {
   test('a trailer of another kind, or without a framing that has trailers: InvalidRequest', () => {
     refusedAtOnce({ payload: TRAILER, headers: { 'x-amz-trailer': 'x-amz-meta-a' } }, 'InvalidRequest')
     refusedAtOnce({ headers: { 'x-amz-trailer': 'x-amz-checksum-crc32' } }, 'InvalidRequest')
-    refusedAtOnce({ headers: { 'content-encoding': 'gzip, aws-chunked' } }, 'InvalidRequest')
+  })
+
+  test('the coding of a framing without a framing: InvalidArgument, but for a body whose own hash was signed', () => {
+    const coded = { 'content-encoding': 'gzip, aws-chunked' }
+    const hashed: Payload = { mode: 'sha256', sha256: Buffer.alloc(32) }
+    refusedAtOnce({ headers: coded }, 'InvalidArgument')
+    const framed = { ...coded, 'x-amz-decoded-content-length': '5' }
+    refusedAtOnce({ headers: framed, payload: hashed }, 'InvalidArgument')
+    assert.equal(make({ headers: coded, payload: hashed }).size, BODY.length)
   })
 
   test('a trailer that was announced and never came: MalformedTrailerError', async () => {

@@ -14,19 +14,24 @@ import { startServer } from '../lib/server.ts'
 import { type Comparison, compare, difference } from './compare.ts'
 import { configurationOf } from './configuration.ts'
 import { readExpected } from './expected.ts'
-import { type Outcomes, runSuite } from './suite.ts'
+import { LANES, type Outcomes, runSuite } from './suite.ts'
 
 const [suite, reference] = process.argv.slice(2)
 assert.ok(suite !== undefined, 'run this lane by `npm run test:s3tests -- PATH`')
-const select = process.env['LANE_SELECT']
+const select = process.env['LANE_SELECT'] || undefined
 const expected = readExpected()
-const gateway = await ofGateway(suite)
+const gateway = await ofGateway()
 const result = compare(gateway, expected, { whole: select === undefined })
 print(result)
-if (reference !== undefined) printDifference(await runSuite(suite, reference, select))
+if (reference !== undefined) printDifference(await run('reference', reference))
 if (result.failedUnlisted.length > 0) process.exitCode = 1
 
-async function ofGateway(suite: string): Promise<Outcomes> {
+function run(name: string, configuration: string): Promise<Outcomes> {
+  assert.ok(suite !== undefined)
+  return runSuite({ suite, configuration, select, report: join(LANES, `s3tests-${name}.xml`) })
+}
+
+async function ofGateway(): Promise<Outcomes> {
   const foreign = process.env['LANE_ENDPOINT']
   const server =
     foreign === undefined
@@ -43,7 +48,7 @@ async function ofGateway(suite: string): Promise<Outcomes> {
     await writeFile(configuration, configurationOf({ ...server, cmkId: await cmkOf(server) }), {
       mode: 0o600,
     })
-    return await runSuite(suite, configuration, select)
+    return await run('gateway', configuration)
   } finally {
     await server.stop()
     await rm(directory, { recursive: true, force: true })

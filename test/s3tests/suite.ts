@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SaxesParser } from 'saxes'
 
@@ -14,34 +13,47 @@ export type Outcomes = ReadonlyMap<string, Outcome>
 const FILES = ['s3tests/functional/test_s3.py', 's3tests/functional/test_headers.py']
 const TEST_SECONDS = 300
 
-/** Runs the suite with one of its configuration files; its own output goes to this process's. */
-export async function runSuite(
-  suite: string,
-  configuration: string,
-  select: string | undefined,
-): Promise<Outcomes> {
-  const directory = await mkdtemp(join(tmpdir(), 'sealgate-s3tests-'))
-  const report = join(directory, 'report.xml')
-  const python = join(import.meta.dirname, '../../.lanes/s3tests/bin/python')
-  const options = ['--quiet', '--tb=no', '-p', 'no:cacheprovider', `--timeout=${TEST_SECONDS}`]
+/** What lanes keep from run to run. */
+export const LANES = join(import.meta.dirname, '../../.lanes')
+
+export interface SuiteRun {
+  /** A checkout of the suite. */
+  readonly suite: string
+  /** One of its configuration files. */
+  readonly configuration: string
+  /** Names of tests, as pytest's -k; all if it is left out. */
+  readonly select: string | undefined
+  /** Where the report stays, with what each failed test said. */
+  readonly report: string
+}
+
+/** The suite's own output goes to this process's. */
+export async function runSuite({ suite, configuration, select, report }: SuiteRun): Promise<Outcomes> {
+  await rm(report, { force: true })
+  const options = ['--quiet', '--tb=short', '--show-capture=no', '--no-summary', '-p', 'no:cacheprovider']
   const chosen = select === undefined ? [] : ['-k', select]
   const pytest = spawn(
-    python,
-    ['-B', '-m', 'pytest', ...options, `--junitxml=${report}`, ...chosen, ...FILES],
+    join(LANES, 's3tests/bin/python'),
+    [
+      '-B',
+      '-m',
+      'pytest',
+      ...options,
+      `--timeout=${TEST_SECONDS}`,
+      `--junitxml=${report}`,
+      ...chosen,
+      ...FILES,
+    ],
     {
       cwd: suite,
       env: { ...process.env, S3TEST_CONF: configuration },
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   )
-  try {
-    const [code] = (await once(pytest, 'exit')) as [number | null]
-    // 0 all passed, 1 some failed; anything else is a suite that did not run.
-    if (code !== 0 && code !== 1) throw new Error(`pytest ended with ${code}`)
-    return readReport(await readFile(report, 'utf8'))
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const [code] = (await once(pytest, 'exit')) as [number | null]
+  // 0 all passed, 1 some failed; anything else is a suite that did not run.
+  if (code !== 0 && code !== 1) throw new Error(`pytest ended with ${code}`)
+  return readReport(await readFile(report, 'utf8'))
 }
 
 /** JUnit's XML as pytest writes it. A test that fails and then fails again in its cleanup has two entries. */
