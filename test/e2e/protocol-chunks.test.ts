@@ -32,33 +32,45 @@ interface Upload {
   readonly announced?: string
   readonly trailer?: readonly [name: string, value: string]
   readonly headers?: Readonly<Record<string, string>>
+  /** How HTTP says where the body ends; 'chunked' unless said. */
+  readonly transfer?: 'chunked' | 'length'
+  /** The line end of the trailer, and what is between it and its signature; CRLF and nothing unless said. */
+  readonly trailerEnd?: string
   /** What happens to the body on its way. */
   readonly tamper?: (body: Buffer) => Buffer
 }
 
-/** A PUT in signed chunks, inside of HTTP's own: the signature of the request is where the chain of the chunks' begins. */
+/** A PUT in signed chunks: the signature of the request is where the chain of the chunks' begins. */
 function putSigned(upload: Upload): Promise<RawAnswer> {
-  const { key, chunks, trailer, tamper = (body) => body } = upload
+  const { key, chunks, trailer, trailerEnd, tamper = (body) => body } = upload
+  const chunked = upload.transfer !== 'length'
+  const length = frame('', chunks, trailer, trailerEnd).length
   const announced = upload.announced ?? trailer?.[0]
   const head = signed(gateway, {
     method: 'PUT',
     target: `/${Bucket}/${key}`,
     payload: trailer === undefined ? SIGNED : `${SIGNED}-TRAILER`,
     headers: {
-      'content-length': null,
+      'content-length': chunked ? null : String(length),
       'content-encoding': 'aws-chunked',
-      'transfer-encoding': 'chunked',
+      'transfer-encoding': chunked ? 'chunked' : null,
       'x-amz-decoded-content-length': String(Buffer.concat([...chunks]).length),
       ...(announced === undefined ? {} : { 'x-amz-trailer': announced }),
       ...upload.headers,
     },
   })
-  const body = tamper(frame(head.toString('latin1'), chunks, trailer))
-  const http = [Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]
+  const body = tamper(frame(head.toString('latin1'), chunks, trailer, trailerEnd))
+  const size = `${body.length.toString(16)}\r\n`
+  const http = chunked ? [Buffer.from(size), body, Buffer.from('\r\n0\r\n\r\n')] : [body]
   return exchange(gateway, Buffer.concat([head, ...http]))
 }
 
-function frame(head: string, chunks: readonly Buffer[], trailer?: readonly [string, string]): Buffer {
+function frame(
+  head: string,
+  chunks: readonly Buffer[],
+  trailer?: readonly [string, string],
+  trailerEnd = '\r\n',
+): Buffer {
   const found = (pattern: RegExp): string => pattern.exec(head)?.[1] ?? ''
   const scope = found(/Credential=[^/]+\/([^,]+)/)
   const timestamp = found(/x-amz-date: (\S+)/)
@@ -84,7 +96,10 @@ function frame(head: string, chunks: readonly Buffer[], trailer?: readonly [stri
   if (trailer === undefined) return Buffer.concat(framed)
   const line = trailer.join(':')
   const signature = sign('AWS4-HMAC-SHA256-TRAILER', sha256(`${line}\n`))
-  return Buffer.concat([...framed, Buffer.from(`${line}\r\nx-amz-trailer-signature:${signature}\r\n\r\n`)])
+  return Buffer.concat([
+    ...framed,
+    Buffer.from(`${line}${trailerEnd}x-amz-trailer-signature:${signature}\r\n\r\n`),
+  ])
 }
 
 describe('signed chunks', () => {
@@ -112,6 +127,29 @@ describe('signed chunks', () => {
     const headers = { 'x-amz-checksum-mode': 'ENABLED' }
     const read = await send(gateway, { target: `/${Bucket}/trailer`, headers })
     assert.equal(read.headers.get('x-amz-checksum-crc32'), crcOf(body))
+  })
+
+  it('come by Content-Length as well as by the chunks of HTTP, and with the digests of what they hold', async () => {
+    const md5 = createHash('md5').update(body).digest('base64')
+    const trailer = ['x-amz-checksum-crc32', crcOf(body)] as const
+    for (const transfer of ['chunked', 'length'] as const) {
+      for (const [more, code] of [
+        [{}, undefined],
+        [{ headers: { 'content-md5': md5 } }, undefined],
+        [{ headers: { 'content-md5': md5, 'x-amz-checksum-crc32': crcOf(body) } }, undefined],
+        [{ trailer, headers: { 'content-md5': md5 } }, undefined],
+        // As minio-go writes it: a bare line feed, and an empty line before the signature.
+        [{ trailer, trailerEnd: '\n\r\n' }, undefined],
+        [{ headers: { 'content-md5': createHash('md5').update('other').digest('base64') } }, 'BadDigest'],
+        [{ headers: { 'x-amz-checksum-crc32': 'AAAAAA==' } }, 'BadDigest'],
+      ] as const) {
+        const key = `${transfer}-${JSON.stringify(more)}`.replaceAll(/[^a-z0-9-]/gi, '')
+        const answer = await putSigned({ key, chunks, transfer, ...more })
+        assert.equal(answer.code, code, `${key}: ${answer.body}`)
+        if (code === undefined) assert.ok((await bucket.read(key)).equals(body), key)
+        else assert.equal((await send(gateway, { target: `/${Bucket}/${key}` })).code, 'NoSuchKey')
+      }
+    }
   })
 
   it('that were changed, cut, or end in another trailer than announced store nothing', async () => {
@@ -177,6 +215,36 @@ describe('unsigned chunks', () => {
       assert.ok((await bucket.read('unsigned')).equals(body))
     }
     assert.equal((await put('unsigned', '\r\n')).status, 200)
+  })
+
+  it('come by the chunks of HTTP as well, cut anywhere', async () => {
+    const framed = Buffer.concat([
+      Buffer.from('2710\r\n'),
+      body,
+      Buffer.from(`\r\n0\r\nx-amz-checksum-crc32:${crcOf(body)}\r\n\r\n`),
+    ])
+    for (const length of [7, 4096, framed.length]) {
+      const head = signed(gateway, {
+        method: 'PUT',
+        target: `/${Bucket}/in-chunks`,
+        payload: UNSIGNED,
+        headers: {
+          'content-length': null,
+          'transfer-encoding': 'chunked',
+          'content-encoding': 'aws-chunked',
+          'x-amz-decoded-content-length': '10000',
+          ...announced,
+        },
+      })
+      const http: Buffer[] = []
+      for (let at = 0; at < framed.length; at += length) {
+        const piece = framed.subarray(at, at + length)
+        http.push(Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n'))
+      }
+      const answer = await exchange(gateway, Buffer.concat([head, ...http, Buffer.from('0\r\n\r\n')]))
+      assert.deepEqual([answer.status, answer.headers.get('x-amz-checksum-crc32')], [200, crcOf(body)])
+      assert.ok((await bucket.read('in-chunks')).equals(body))
+    }
   })
 
   it('whose trailer is missing, wrong, unannounced or of another kind store nothing', async () => {
