@@ -35,6 +35,13 @@ export function checkEncryptionRequest(
       details: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: request.algorithm },
     })
   }
+  if (request?.keyId !== undefined && request.algorithm !== 'aws:kms') {
+    throw new SealgateError(
+      'InvalidArgument',
+      'A KMS key id requires the header x-amz-server-side-encryption: aws:kms.',
+      { details: { ArgumentName: 'x-amz-server-side-encryption-aws-kms-key-id' } },
+    )
+  }
   if (request?.keyId !== undefined && !gateway.keys.meansCmk(bucket, request.keyId)) {
     throw new SealgateError('KMS.NotFoundException')
   }

@@ -69,6 +69,14 @@ describe('header fields', () => {
       'x-amz-server-side-encryption-aws-kms-key-id': 'arn:aws:kms:us-east-1:1:key/other',
     }
     assert.deepEqual(outcome(await put('/foreign', foreign)), [400, 'KMS.NotFoundException'])
+    for (const algorithm of ['AES256', null]) {
+      const unfit = {
+        'x-amz-server-side-encryption': algorithm,
+        'x-amz-server-side-encryption-aws-kms-key-id':
+          answer.headers.get('x-amz-server-side-encryption-aws-kms-key-id') ?? '',
+      }
+      assert.deepEqual(outcome(await put('/foreign', unfit)), [400, 'InvalidArgument'])
+    }
   })
 
   it('of encryption are refused on reads, which they are no matter of', async () => {
