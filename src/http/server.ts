@@ -39,6 +39,8 @@ export function createHttpServer(o: { handler: Handler; limits: HttpLimits }): S
     handler,
   )
   limitConnections(server, o.limits.maxConnections, (socket) => crowd.add(socket))
+  // Node's 5 s are less than clients and load balancers keep a connection for: their next request would meet one that just closed.
+  server.keepAliveTimeout = o.limits.idleTimeoutMs
   // Longer than the handler waits for a body, so that it can say so before the socket goes.
   server.setTimeout(o.limits.idleTimeoutMs + 10_000)
   server.on('checkContinue', (request, response) => {

@@ -20,7 +20,7 @@ test('oversized headers get an S3-shaped answer, and drain ends the server', asy
 })
 
 test('a connection too many is told to slow down, and one that comes when another went is served', async () => {
-  const limits = { maxHeaderBytes: 16384, headersTimeoutMs: 5000, idleTimeoutMs: 5000, maxConnections: 2 }
+  const limits = { maxHeaderBytes: 16384, headersTimeoutMs: 5000, idleTimeoutMs: 7000, maxConnections: 2 }
   const server = createHttpServer({ handler: (_, response) => void response.end('ok'), limits })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -41,6 +41,7 @@ test('a connection too many is told to slow down, and one that comes when anothe
   }
   const [first, second] = [await ask(request('GET')), await ask(request('GET'))]
   assert.match(first.answer, /^HTTP\/1.1 200/)
+  assert.match(first.answer, /\r\nKeep-Alive: timeout=7\r\n/i)
   for (const text of [request('GET'), request('PUT', 'x'.repeat(100_000))]) {
     const third = await ask(text)
     assert.match(third.answer, /^HTTP\/1.1 503 Service Unavailable\r\n/)
