@@ -11,7 +11,7 @@ import { createHttpServer, drain } from './http/index.ts'
 import {
   createKeyring,
   DataKeys,
-  type KeyPolicy,
+  type DataKeysOptions,
   KeyRing,
   type KmsOptions,
   keyPolicy,
@@ -99,7 +99,8 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   const policy = await keyPolicy(config.buckets, kms)
   const storage = await openStore(config, log)
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
-  const keys = dataKeys(config, { kms, realm, policy, storage })
+  const ring = keyRing(config, realm, storage)
+  const keys = dataKeys(config, { kms, realm, policy, ring, admit: (bucket) => storage.headBucket(bucket) })
   const gateway = createGateway({
     storage,
     keys,
@@ -144,24 +145,14 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   return { host: address, port, close }
 }
 
-/** What the keys of a deployment work with; without its store they only read. */
-export interface KeysContext {
+export type KeysContext = Pick<DataKeysOptions, 'realm' | 'policy' | 'ring' | 'admit'> & {
   readonly kms: OpenedKms
-  readonly realm: string
-  readonly policy: KeyPolicy
-  readonly storage: Storage | null
-  /** Instead of the one in the store. */
-  readonly ring?: KeyRing | undefined
 }
 
-export function dataKeys(config: Config, context: KeysContext): DataKeys {
-  const { kms, realm, policy, storage } = context
+export function dataKeys(config: Config, { kms, ...context }: KeysContext): DataKeys {
   return new DataKeys({
+    ...context,
     kms: kms.kms,
-    realm,
-    policy,
-    ring: context.ring ?? (storage === null ? null : keyRing(config, realm, storage)),
-    admit: async (bucket) => storage?.headBucket(bucket),
     epoch: config.epoch,
     decryptCache: DECRYPT_CACHE,
     graceMs: config.kms.graceMs,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   dataKeys,
@@ -14,13 +14,16 @@ import type { Config } from './config/config.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, storedRealm } from './gateway/realm.ts'
 import {
+  backupRecords,
+  checkBackup,
   type DataKeys,
   type KeyPolicy,
   type KeyRecords,
-  type KeyRing,
+  KeyRing,
   keyPolicy,
   type OpenedKms,
   openKms,
+  RingError,
 } from './keys/index.ts'
 import type { Storage } from './storage/storage.ts'
 import { createLog } from './telemetry/log.ts'
@@ -43,10 +46,10 @@ export interface Offline extends OfflineKeys {
 export interface OfflineOptions {
   /** Write access is for commands that keep records; the others leave the store exactly as it is. Default false. */
   readonly write?: boolean | undefined
-  /** Instead of what the keyring, the key ring or the store says. */
+  /** Instead of what a backup of the ring, the keyring or the store says. */
   readonly realm?: string | undefined
-  /** Instead of the one in the store; it names its realm. */
-  readonly ring?: KeyRing | undefined
+  /** A backup of the key ring, instead of the one in the store. */
+  readonly ringFile?: string | undefined
 }
 
 /**
@@ -57,14 +60,16 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
   const kms = await openOfflineKms(config)
   const storage = await openOfflineStore(config, options)
   try {
-    const realm = knownRealm(kms, options) ?? (await realmOf(config, kms, storage))
-    const opened = await withPolicy(config, kms, realm, storage, options.ring)
+    const backup = await openBackup(kms, options)
+    const realm = backup?.realm ?? options.realm ?? (await realmOf(config, kms, storage))
+    const ring = backup ?? keyRing(config, realm, storage)
+    const opened = await withPolicy(config, kms, realm, ring)
     const close = async () => {
       opened.keys.close()
       kms.close()
       await storage.close()
     }
-    return { ...opened, storage, ring: options.ring ?? keyRing(config, realm, storage), close }
+    return { ...opened, storage, ring, close }
   } catch (error) {
     await storage.close()
     throw error
@@ -74,20 +79,28 @@ export async function openOffline(config: Config, options: OfflineOptions = {}):
 /** The keys alone, for sealed bytes that lie elsewhere. The store is asked only for a realm that nothing else names. */
 export async function openOfflineKeys(
   config: Config,
-  options: Pick<OfflineOptions, 'realm' | 'ring'> = {},
+  options: Pick<OfflineOptions, 'realm' | 'ringFile'> = {},
 ): Promise<OfflineKeys> {
   const kms = await openOfflineKms(config)
-  const realm = knownRealm(kms, options) ?? kms.realm ?? (await realmInStore(config, kms))
-  return withPolicy(config, kms, realm, null, options.ring)
+  const ring = await openBackup(kms, options)
+  const realm = ring?.realm ?? options.realm ?? kms.realm ?? (await realmInStore(config, kms))
+  return withPolicy(config, kms, realm, ring)
 }
 
-/** What was named, or what the backup of a key ring names. */
-function knownRealm(kms: OpenedKms, { realm, ring }: OfflineOptions): string | undefined {
-  if (realm !== undefined || ring === undefined) return realm
-  if (kms.realm === null || kms.realm === ring.realm) return ring.realm
-  throw new StartupError(
-    `The key ring is of the deployment ${ring.realm}, and the keyring of ${kms.realm}: they do not belong together.`,
-  )
+/** The key ring of a backup, which also knows the realm. */
+async function openBackup(kms: OpenedKms, { realm, ringFile }: OfflineOptions): Promise<KeyRing | null> {
+  if (ringFile === undefined) return null
+  const backup = await checkBackup(createReadStream(ringFile)).catch((error: unknown) => {
+    throw error instanceof RingError
+      ? new StartupError(`${ringFile}: ${error.message}.`, { cause: error })
+      : error
+  })
+  const known = realm ?? kms.realm ?? backup.realm
+  if (known !== backup.realm)
+    throw new StartupError(
+      `${ringFile} is the key ring of the deployment ${backup.realm}, and ${realm === undefined ? 'the keyring is of' : '--realm names'} ${known}: they do not belong together.`,
+    )
+  return new KeyRing({ records: backupRecords(() => createReadStream(ringFile)), realm: known })
 }
 
 async function realmInStore(config: Config, kms: OpenedKms): Promise<string> {
@@ -145,11 +158,22 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
 /** The store alone: for a look at what needs no key. */
 export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
   const directory = storeDirectory(config)
-  if (!existsSync(join(directory, 'index.sqlite')))
+  const index = join(directory, 'index.sqlite')
+  if (!existsSync(index))
     throw new StartupError(
       `There is no store in ${directory}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
     )
+  if (write) requireOwner(index)
   return openStore(config, createLog('silent'), { readOnly: !write })
+}
+
+/** What another user makes in the store, the gateway could neither read nor remove. */
+function requireOwner(path: string): void {
+  const [user, owner] = [process.getuid?.(), statSync(path).uid]
+  if (user !== undefined && user !== owner)
+    throw new StartupError(
+      `${path} belongs to the user with the id ${owner}: run this as that user, as the gateway does (sudo -u '#${owner}' …).`,
+    )
 }
 
 async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promise<string> {
@@ -170,9 +194,8 @@ async function withPolicy(
   config: Config,
   kms: OpenedKms,
   realm: string,
-  storage: Storage | null,
-  ring: KeyRing | undefined,
+  ring: KeyRing | null,
 ): Promise<OfflineKeys> {
   const policy = await keyPolicy(config.buckets, kms)
-  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, storage, ring }) }
+  return { kms, realm, policy, keys: dataKeys(config, { kms, realm, policy, ring }) }
 }

@@ -39,7 +39,7 @@ export async function decryptTree(tree: Tree, options: DecryptOptions): Promise<
   if (output === undefined)
     throw new StartupError('All objects below a prefix go to a directory: name it by -o DIR.')
   const config = loadConfig(options.config, process.env)
-  const offline = await openOffline(config, await offlineOptions(options))
+  const offline = await openOffline(config, offlineOptions(options))
   const report = new TreeReport(options.json === true)
   const label = `s3://${tree.bucket}${tree.prefix === '' ? '' : `/${tree.prefix}`}`
   const progress = new Progress({ label, unit: 'bytes' })

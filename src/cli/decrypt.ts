@@ -62,7 +62,7 @@ async function open(
 ): Promise<{ readonly keys: RecoveryKeys; readonly input: Input }> {
   const config = loadConfig(options.config, process.env)
   if (location.kind === 'object') {
-    const offline = await openOffline(config, await offlineOptions(options))
+    const offline = await openOffline(config, offlineOptions(options))
     closers.push(offline.close)
     return { keys: recoveryKeys(offline, options), input: await openStored(offline.storage, location) }
   }

@@ -145,6 +145,6 @@ async function openKeys(config: Config, fromStore: boolean, subject: Subject, op
     const keys = await keysFor(config, options, subject.envelope)
     return { keys, close: async () => keys.close() }
   }
-  const offline = await openOffline(config, await offlineOptions(options))
+  const offline = await openOffline(config, offlineOptions(options))
   return { keys: recoveryKeys(offline, options), close: offline.close }
 }

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { configOption, guarded } from './guarded.ts'
 import { exportKeys, importKeys, type KeysExportOptions, type KeysImportOptions } from './keys.ts'
 import { type RewrapOptions, rewrap } from './rewrap.ts'
@@ -26,6 +26,14 @@ export function addKeyCommands(program: Command): void {
     .addOption(configOption())
     .addOption(bucketOption())
     .addOption(new Option('--dry-run', 'only say what would be done; nothing is written'))
+    .addOption(
+      new Option(
+        '--rate <calls>',
+        'calls a second to a key service on the network, at most; gateways share its quota',
+      )
+        .default(100)
+        .argParser(rateOf),
+    )
     .addOption(
       new Option(
         '--no-decrypt',
@@ -56,6 +64,12 @@ export function addKeyCommands(program: Command): void {
     .addOption(configOption())
     .addOption(jsonOption())
     .action((file: string, options: KeysImportOptions) => guarded(() => importKeys(file, options), options))
+}
+
+function rateOf(text: string): number {
+  const rate = Number(text)
+  if (/^\d{1,6}$/.test(text) && rate > 0) return rate
+  throw new InvalidArgumentError('It must be a whole number from 1 to 999999.')
 }
 
 function bucketOption(): Option {

@@ -43,12 +43,15 @@ function withInputs(command: Command): Command {
       new Option('--realm <id>', 'the realm of the deployment, where neither keyring nor store has it'),
     )
     .addOption(
-      new Option('--ring <file>', 'the key ring of a backup (sealgate keys export), for CMKs that are gone'),
-    )
-    .addOption(
       new Option(
         '--customer-key <file>',
         "the customer's own key (SSE-C): 32 bytes as they are, or their base64",
+      ),
+    )
+    .addOption(
+      new Option(
+        '--ring <file>',
+        'a backup of the key ring (sealgate keys export), for objects whose CMK is gone',
       ),
     )
     .addOption(new Option('-r, --recursive', 'all objects whose keys begin so'))

@@ -1,7 +1,7 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { StartupError } from '../app.ts'
 import type { Config } from '../config/config.ts'
-import { type KeyPolicy, RingError, ringOfBackup } from '../keys/index.ts'
+import type { KeyPolicy } from '../keys/index.ts'
 import { type OfflineKeys, type OfflineOptions, openOfflineKeys } from '../offline.ts'
 import { decodeEnvelope, type RecoveryKeys } from '../recovery/open-sealed.ts'
 import type { RecoveryOptions } from './recovery-input.ts'
@@ -14,7 +14,7 @@ export async function keysFor(
 ): Promise<RecoveryKeys & { close(): void }> {
   const { realm } = options
   if (realm !== undefined && needsNoService(envelope)) return { ...customerKeys(realm, options), close() {} }
-  const opened = await openOfflineKeys(config, await offlineOptions(options))
+  const opened = await openOfflineKeys(config, offlineOptions(options))
   const close = () => {
     opened.keys.close()
     opened.kms.close()
@@ -23,14 +23,8 @@ export async function keysFor(
 }
 
 /** Realm and key ring, where they are given. */
-export async function offlineOptions({ realm, ring: path }: RecoveryOptions): Promise<OfflineOptions> {
-  if (path === undefined) return { realm }
-  try {
-    return { realm, ring: await ringOfBackup(() => createReadStream(path)) }
-  } catch (error) {
-    if (error instanceof RingError) throw new StartupError(`${path}: ${error.message}.`, { cause: error })
-    throw error
-  }
+export function offlineOptions({ realm, ring }: RecoveryOptions): OfflineOptions {
+  return { realm, ringFile: ring }
 }
 
 /** What was sealed under a customer's own key; what does not decode is said later. */

@@ -9,6 +9,7 @@ export interface RewrapOptions {
   readonly config?: string
   readonly bucket?: string
   readonly dryRun?: boolean
+  readonly rate: number
   /** False with `--no-decrypt`. */
   readonly decrypt: boolean
   readonly json?: boolean
@@ -16,7 +17,7 @@ export interface RewrapOptions {
 
 /** Moves the data keys of the key ring to the current CMKs of their buckets, beside running gateways. */
 export async function rewrap(options: RewrapOptions): Promise<void> {
-  const { bucket: pattern = '*', dryRun = false, decrypt, json = false } = options
+  const { bucket: pattern = '*', dryRun = false, decrypt, rate: callsPerSecond, json = false } = options
   checkBucketOption(pattern)
   const opened = await openOffline(loadConfig(options.config, process.env), { write: !dryRun })
   const progress = new Progress({ label: dryRun ? 'looking at data keys' : 'rewrapping', unit: 'objects' })
@@ -28,6 +29,7 @@ export async function rewrap(options: RewrapOptions): Promise<void> {
       pattern,
       dryRun,
       decrypt,
+      callsPerSecond,
       kms: kms.kms,
       reEncrypting: (from, to) => kms.reEncrypting(from, to),
       onProgress(total) {

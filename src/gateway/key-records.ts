@@ -1,4 +1,4 @@
-import { isError } from '../errors.ts'
+import { isError, SealgateError } from '../errors.ts'
 import type { KeyRecords } from '../keys/index.ts'
 import { putSystemObject, readSystemObject, type SystemBucket, systemObjects } from './system-bucket.ts'
 
@@ -11,22 +11,36 @@ export function systemKeyRecords(bucket: SystemBucket): KeyRecords {
         return true
       } catch (error) {
         if (isError(error, 'PreconditionFailed')) return false
-        throw error
+        throw ours(error)
       }
     },
-    replace: (name, bytes) => putSystemObject(bucket, name, bytes),
+    async replace(name, bytes) {
+      await putSystemObject(bucket, name, bytes).catch((error: unknown) => {
+        throw ours(error)
+      })
+    },
     async read(name, limit) {
       try {
         return await readSystemObject(bucket, name, limit)
       } catch (error) {
         // Longer than any record: what a hostile store puts there is none.
         if (isError(error, 'ObjectIntegrityError')) return null
-        throw error
+        throw ours(error)
       }
     },
     async *list(prefix) {
-      for await (const { key, etag, lastModified } of systemObjects(bucket, prefix))
-        yield { name: key, revision: `${etag} ${lastModified}` }
+      try {
+        for await (const { key, etag, lastModified } of systemObjects(bucket, prefix))
+          yield { name: key, revision: `${etag} ${lastModified}` }
+      } catch (error) {
+        throw ours(error)
+      }
     },
   }
+}
+
+/** To a client it must not look as if its own bucket were not there: it would make it, or take its objects for deleted. */
+function ours(error: unknown): unknown {
+  if (!isError(error, 'NoSuchBucket')) return error
+  return new SealgateError('InternalError', undefined, { cause: error, reason: 'the system bucket is gone' })
 }

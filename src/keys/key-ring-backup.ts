@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type KeyRing, nextGeneration, RingError } from './key-ring.ts'
+import type { KeyRecords } from './key-records.ts'
+import { type KeyRing, nextGeneration, RingError, recordName } from './key-ring.ts'
 import { encodeRingRecord, parseRingRecord, type RingRecord } from './key-ring-record.ts'
 
 /*
@@ -86,6 +87,30 @@ export async function importRing(
     )
   }
   return counts
+}
+
+/**
+ * A backup as the records of a ring that is only read, for objects whose store is not at hand. The file is read once for each DEK that is
+ * asked for. It has been checked before.
+ */
+export function backupRecords(open: () => AsyncIterable<Uint8Array>): KeyRecords {
+  const found = new Map<string, Buffer>()
+  const readOnly = (): never => {
+    throw new TypeError('expected a ring that can be written, got a backup')
+  }
+  return {
+    create: async () => readOnly(),
+    replace: async () => readOnly(),
+    read: async (name) => found.get(name) ?? null,
+    async *list(prefix) {
+      for await (const { number, record } of readBackup(open())) {
+        const name = recordName(record, number)
+        if (!name.startsWith(prefix)) continue
+        found.set(name, encodeRingRecord(record))
+        yield { name, revision: '' }
+      }
+    },
+  }
 }
 
 interface BackedUp {

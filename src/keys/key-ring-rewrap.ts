@@ -8,6 +8,7 @@ import { inOrder, openRecord } from './key-ring-open.ts'
 import type { RingRecord } from './key-ring-record.ts'
 import { type Kms, type ReEncryptingKms, WrappedKeyError } from './kms/kms.ts'
 import { KmsError } from './kms/kms-error.ts'
+import { PacedKms } from './paced-kms.ts'
 
 export interface RewrapOptions {
   readonly ring: KeyRing
@@ -21,6 +22,8 @@ export interface RewrapOptions {
   readonly dryRun: boolean
   /** False where the caller may only ReEncrypt: what is found and what is made is then taken as it is, and its first reader checks it. */
   readonly decrypt: boolean
+  /** Calls to key services on the network. */
+  readonly callsPerSecond: number
   /** Told whenever a DEK is done with, and how many there are. */
   readonly onProgress?: (total: number) => void
   readonly pause?: (ms: number) => Promise<unknown>
@@ -57,6 +60,9 @@ export interface RewrapFailure {
   readonly reason: string
 }
 
+/** With the key services held to their pace. */
+type Run = Omit<RewrapOptions, 'kms'> & { readonly kms: PacedKms }
+
 type Outcome =
   | { readonly kind: 'current' }
   | { readonly kind: 'moved'; readonly from: string; readonly to: string; readonly isReEncrypted: boolean }
@@ -75,6 +81,7 @@ const MAX_RACES = 5
  */
 export async function rewrap(options: RewrapOptions): Promise<RewrapReport> {
   const { ring, pattern, onProgress } = options
+  const run: Run = { ...options, kms: new PacedKms(options.kms, options.callsPerSecond) }
   const matches = bucketPattern(pattern)
   const prefix = pattern.includes('*') ? patternPrefix(pattern) : `${pattern}/`
   const tally = new Tally()
@@ -85,7 +92,7 @@ export async function rewrap(options: RewrapOptions): Promise<RewrapReport> {
     for await (const entry of entries) {
       if (tally.stopped !== null) return
       if (!matches(entry.bucket)) continue
-      const outcome = await patiently(() => rewrapOne(options, entry), options.pause ?? sleep, tally)
+      const outcome = await patiently(() => rewrapOne(run, entry), options.pause ?? sleep, tally)
       if (outcome === null) return
       tally.add(entry, outcome)
       onProgress?.(tally.dataKeys)
@@ -114,14 +121,14 @@ async function patiently(
   return null
 }
 
-async function rewrapOne(options: RewrapOptions, entry: RingEntry): Promise<Outcome> {
-  const { ring, policy } = options
+async function rewrapOne(run: Run, entry: RingEntry): Promise<Outcome> {
+  const { ring, policy } = run
   const cmks = policy(entry.bucket)
   for (let numbers = entry.numbers, race = 0; race < MAX_RACES; race += 1) {
     const records = (await ring.read({ ...entry, numbers })).map(({ record }) => record)
     const candidates = inOrder(records, cmks)
     const attempt = await firstThatWorks(candidates, (record) =>
-      record.cmkId === cmks.cmk ? confirm(options, record) : move(options, record, cmks.cmk, numbers),
+      record.cmkId === cmks.cmk ? confirm(run, record) : move(run, record, cmks.cmk, numbers),
     )
     if (attempt === null) return { kind: 'failed', reason: whyNone(records) }
     if (attempt !== 'overtaken') return attempt
@@ -147,20 +154,20 @@ async function firstThatWorks<T extends Outcome | 'overtaken'>(
   return reasons.size === 0 ? null : { kind: 'failed', reason: [...reasons].join('; ') }
 }
 
-async function confirm({ kms, decrypt }: RewrapOptions, record: RingRecord): Promise<Outcome> {
+async function confirm({ kms, decrypt }: Run, record: RingRecord): Promise<Outcome> {
   if (decrypt) await prove(kms, record)
   return { kind: 'current' }
 }
 
 async function move(
-  options: RewrapOptions,
+  run: Run,
   record: RingRecord,
   to: string,
   numbers: readonly number[],
 ): Promise<Outcome | 'overtaken'> {
-  const { ring, kms, dryRun, decrypt } = options
+  const { ring, kms, dryRun, decrypt } = run
   const { cmkId: from } = record
-  const service = options.reEncrypting(from, to)
+  const service = run.reEncrypting(from, to)
   if (service === null && !decrypt)
     throw new RingError(
       `no key service re-encrypts from ${from} to ${to} by itself: it takes Decrypt and Encrypt, without --no-decrypt`,
@@ -169,7 +176,7 @@ async function move(
     if (decrypt) await prove(kms, record)
     return { kind: 'moved', from, to, isReEncrypted: service !== null }
   }
-  const reEncrypted = service === null ? null : await reEncrypt(service, record, to, decrypt)
+  const reEncrypted = service === null ? null : await reEncrypt(run, service, record, to)
   const moved = { ...record, cmkId: to, wrapped: reEncrypted ?? (await wrapAnew(kms, record, to)) }
   // Before it is written: a record cannot be taken back.
   if (decrypt) await prove(kms, moved)
@@ -179,13 +186,13 @@ async function move(
 
 /** Null if the service does not allow it, and the DEK may be unwrapped instead. */
 async function reEncrypt(
+  { kms, decrypt }: Run,
   service: ReEncryptingKms,
   record: RingRecord,
   to: string,
-  decrypt: boolean,
 ): Promise<Buffer | null> {
   try {
-    return await service.reEncrypt(record.wrapped, record.cmkId, to, dekContext(record))
+    return await kms.reEncrypt(service, record.wrapped, record.cmkId, to, dekContext(record))
   } catch (error) {
     if (decrypt && error instanceof KmsError && error.fault === 'denied') return null
     throw error

@@ -141,7 +141,7 @@ function dekPrefix({ bucket, dekId }: DekName): string {
   return `${RING_PREFIX}${bucket}/${dekId.toString('hex')}/`
 }
 
-function recordName(dek: DekName, number: number): string {
+export function recordName(dek: DekName, number: number): string {
   return `${dekPrefix(dek)}${String(number).padStart(8, '0')}`
 }
 

@@ -43,7 +43,7 @@ after(async () => {
 
 it('every command of the page works as it stands', async () => {
   const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
-  assert.equal(blocks.length, 5)
+  assert.equal(blocks.length, 6)
   const path = `${home}:${process.env['PATH']}`
   const { stdout } = await promisify(execFile)('/bin/sh', ['-euc', blocks.join('')], {
     cwd: home,

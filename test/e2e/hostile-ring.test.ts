@@ -35,7 +35,7 @@ before(async () => {
   const records = systemKeyRecords(gateway.gateway)
   const ring = new KeyRing({ records, realm: gateway.gateway.realm })
   const options = { ring, kms, policy: () => cmks, reEncrypting: () => null, pattern: '*' }
-  const report = await rewrap({ ...options, dryRun: false, decrypt: true })
+  const report = await rewrap({ ...options, dryRun: false, decrypt: true, callsPerSecond: 100 })
   assert.deepEqual([report.moved, report.failed], [3, 0])
   kms.faults.set(OLD, 'not-found')
   intact = await ringNow()
@@ -146,6 +146,18 @@ describe('objects whose CMK is gone, and a store that tampers with the key ring'
       await put(one, changed)
       await noneOpensWrongly()
     }
+  })
+
+  it('whose system bucket is gone are no objects of a bucket that is gone', async () => {
+    const system = { bucket: 'sealgate-system' }
+    for await (const { key } of systemObjects(gateway.gateway, '')) await remove(key)
+    await gateway.storage.deleteBucket(system.bucket)
+    await assert.rejects(photos.read('one'), { name: 'InternalError' })
+    gateway.gateway.keys.rotate(() => true)
+    await assert.rejects(photos.put('three', 'x'), { name: 'InternalError' })
+    await gateway.storage.createBucket(system.bucket)
+    for (const [name, bytes] of intact) await put(name, bytes)
+    await allOpen()
   })
 
   it('keep their records when their bucket is deleted and made again', async () => {

@@ -10,11 +10,13 @@ import { loadConfig } from '../../src/config/config.ts'
 import { systemObjects } from '../../src/gateway/system-bucket.ts'
 import { exportRing, KeyRing } from '../../src/keys/index.ts'
 import { openOffline } from '../../src/offline.ts'
+import { capture } from '../cli/capture.ts'
 import { sealgate } from '../cli/run.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { MemoryRecords } from '../lib/memory-records.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
+import { storedOf } from '../recovery/helpers.ts'
 
 let emulator: TencentKmsEmulator
 let dataDir: string
@@ -231,6 +233,9 @@ describe('leaving a key service', () => {
     )
     const environment = { ...moving, SEALGATE_DATA_DIR: dataDir }
     const { storage, close } = await openOffline(loadConfig(undefined, environment), { write: true })
+    const { bytes, ...metadata } = await storedOf(storage, 'photos', keys[0]!)
+    writeFileSync(join(dataDir, 'sealed'), bytes)
+    writeFileSync(join(dataDir, 'sealed.metadata.json'), JSON.stringify(metadata))
     for await (const { key } of systemObjects({ storage, systemBucket: 'sealgate-system' }, 'v1/ring/'))
       await storage.deleteObject({ bucket: 'sealgate-system', key })
     await close()
@@ -243,6 +248,16 @@ describe('leaving a key service', () => {
     )
     await readAll(bucket, keys)
     assert.match((await command(moving, 'keys', 'import', '--json', backup)).output, /"added":0,/)
+  })
+
+  it('opens a downloaded object by the backup alone', async () => {
+    const elsewhere = { ...moving, SEALGATE_DATA_DIR: join(dataDir, 'none') }
+    const names = ['-b', 'photos', '-k', keys[0]!]
+    const args = ['decrypt', join(dataDir, 'sealed'), ...names, '--ring', join(dataDir, 'ring.jsonl')]
+    const opened = await capture(args, { environment: elsewhere })
+    assert.equal(opened.stdout.toString(), value(keys[0]!), opened.stderr)
+    const stranger = await capture([...args, '--realm', 'another'], { environment: elsewhere })
+    assert.equal(stranger.status, 2, stranger.stderr)
   })
 
   it('takes no backup of another deployment, and none that is damaged', async () => {

@@ -84,6 +84,7 @@ const run = (more: Partial<RewrapOptions> = {}) =>
     pattern: '*',
     dryRun: false,
     decrypt: true,
+    callsPerSecond: 100,
     pause: async () => undefined,
     ...more,
   })
@@ -286,6 +287,22 @@ describe('rewrap among records of a hostile store', () => {
     await made(1)
     records.create = async () => true
     assert.match((await run()).failures[0]?.reason ?? '', /does not give back the record/)
+  })
+})
+
+describe('rewrap and the quota of a key service', () => {
+  it('keeps its calls apart, so that gateways have room, but none about a keyring', async () => {
+    const cloud = 'tencent:11111111-2222-3333-4444-555555555555'
+    kms = new WatchedKms(REALM, [OLD, NEW, cloud])
+    await made(4)
+    const at: number[] = []
+    kms.delay = async () => at.push(performance.now())
+    const policy: KeyPolicy = () => ({ cmk: cloud, retired: [OLD] })
+    await run({ policy, callsPerSecond: 50 })
+    const cloudCalls = at.filter((_, n) => kms.calls[n]?.cmkId === cloud)
+    assert.deepEqual([cloudCalls.length, kms.calls.length], [8, 12])
+    // Timers may be early by a part of a millisecond.
+    assert.ok((cloudCalls.at(-1) ?? 0) - (cloudCalls[0] ?? 0) >= 7 * 20 - 5)
   })
 })
 
