@@ -134,6 +134,40 @@ describe('header fields', () => {
     assert.equal((await get('/k')).body, 'value')
   })
 
+  it("of tags, locks, ACLs and customers' keys are refused on each kind of write, and nothing is stored", async () => {
+    for (const [name, value, status, code] of [
+      ['x-amz-tagging', 'a=b', 501, 'NotImplemented'],
+      ['x-amz-object-lock-mode', 'GOVERNANCE', 400, 'InvalidRequest'],
+      ['x-amz-object-lock-legal-hold', 'ON', 400, 'InvalidRequest'],
+      ['x-amz-acl', 'public-read', 400, 'AccessControlListNotSupported'],
+      ['x-amz-grant-read', 'id="1"', 400, 'AccessControlListNotSupported'],
+    ] as const) {
+      const headers = { [name]: value }
+      assert.deepEqual(outcome(await put('/refused', headers)), [status, code], name)
+      const create = { method: 'POST', target: `/${Bucket}/refused?uploads=`, headers }
+      assert.deepEqual(outcome(await send(gateway, create)), [status, code], name)
+    }
+    assert.deepEqual(outcome(await get('/refused')), [404, 'NoSuchKey'])
+    for (const acl of ['private', 'bucket-owner-full-control'])
+      assert.equal((await put('/own', { 'x-amz-acl': acl })).status, 200)
+  })
+
+  it('of metadata may have 2 KiB together, names included, and not a byte more', async () => {
+    const fits = { 'x-amz-meta-a': 'v'.repeat(1024), 'x-amz-meta-bc': 'v'.repeat(1021) }
+    assert.equal((await put('/full', fits)).status, 200)
+    assert.equal((await get('/full')).headers.get('x-amz-meta-bc'), 'v'.repeat(1021))
+    const over = await put('/over', { ...fits, 'x-amz-meta-bc': 'v'.repeat(1022) })
+    assert.deepEqual(outcome(over), [400, 'MetadataTooLarge'])
+    assert.deepEqual(outcome(await get('/over')), [404, 'NoSuchKey'])
+  })
+
+  it('of who pays change nothing, as nobody does', async () => {
+    const payer = { 'x-amz-request-payer': 'requester' }
+    assert.equal((await put('/paid', payer)).status, 200)
+    const answer = await get('/paid', payer)
+    assert.deepEqual([answer.status, answer.headers.has('x-amz-request-charged')], [200, false])
+  })
+
   it('say when the request was made in each form that clients use', async () => {
     const time = Math.floor(Date.now() / 1000) * 1000
     const utc = new Date(time).toUTCString()
