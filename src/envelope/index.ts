@@ -28,7 +28,7 @@ export {
   type PartLayout,
 } from './footer.ts'
 export { integrityError } from './integrity-error.ts'
-export { metadataHash } from './metadata-hash.ts'
+export { boundHeaders, metadataHash } from './metadata-hash.ts'
 export { ObjectKey } from './object-key.ts'
 export { openRange, storedRange, verifyPadding } from './open.ts'
 export { openPartRecord, type PartRecord, sealPartRecord } from './part-record.ts'

@@ -14,11 +14,7 @@ export function metadataHash(
   headers: Readonly<Record<string, string>>,
   metadata: Readonly<Record<string, string>>,
 ): Buffer {
-  const entries = new Map<string, string>()
-  for (const name of BOUND_HEADERS) {
-    const value = canonicalHeader(name, headers[name] ?? '')
-    if (value !== '') entries.set(name, value)
-  }
+  const entries = new Map(Object.entries(boundHeaders(headers)))
   for (const [given, value] of Object.entries(metadata)) {
     const name = given.toLowerCase()
     if (name === ENVELOPE_METADATA_NAME) continue
@@ -35,6 +31,12 @@ export function metadataHash(
     }
   }
   return hash.digest()
+}
+
+/** Of a store's headers those that the hash speaks for, as it reads them: nothing else of them is authentic. */
+export function boundHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const bound = BOUND_HEADERS.map((name) => [name, canonicalHeader(name, headers[name] ?? '')] as const)
+  return Object.fromEntries(bound.filter(([, value]) => value !== ''))
 }
 
 const BOUND_HEADERS = [

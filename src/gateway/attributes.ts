@@ -1,4 +1,4 @@
-import { ENVELOPE_METADATA_NAME, metadataHash } from '../envelope/index.ts'
+import { boundHeaders, ENVELOPE_METADATA_NAME, metadataHash } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import type {
   ObjectAttributes,
@@ -50,10 +50,16 @@ export function withEnvelope(
   return { headers: attributes.headers, metadata, storageClass: attributes.storageClass }
 }
 
-/** What clients see of stored attributes: all but the envelope. */
+/** What clients see of stored attributes: what the envelope binds of them, which leaves itself out in any case. */
 export function clientAttributes(stored: ObjectAttributes): ClientAttributes {
-  const { [ENVELOPE_METADATA_NAME]: _envelope, ...metadata } = stored.metadata
-  return { headers: stored.headers, metadata, storageClass: stored.storageClass }
+  const metadata = Object.entries(stored.metadata).filter(
+    ([name]) => name.toLowerCase() !== ENVELOPE_METADATA_NAME,
+  )
+  return {
+    headers: boundHeaders(stored.headers),
+    metadata: Object.fromEntries(metadata),
+    storageClass: stored.storageClass,
+  }
 }
 
 function sizeOf(metadata: UserMetadata): number {

@@ -15,6 +15,7 @@ import type { GetObjectResult, Storage, StoredObject } from '../../src/storage/s
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { collect, oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { send } from '../lib/raw-http.ts'
 
 /** What the store does to its answers, and how often it was asked. */
 interface Malice {
@@ -302,6 +303,32 @@ describe('a hostile store', () => {
       under({ object: (object) => ({ ...object, metadata: { colour: 'red' } }) }, () => bucket.read('a')),
       { name: 'ObjectNotEncrypted' },
     )
+  })
+
+  it('what the envelope does not bind of an answer is not passed on', async () => {
+    await send(gateway, { method: 'PUT', target: `/${Bucket}/plain`, body: 'x' })
+    const lie = (object: StoredObject) => ({
+      ...object,
+      headers: {
+        'Content-Type': 'text/html',
+        'content-encoding': 'aws-chunked',
+        'set-cookie': 'a=b',
+        'transfer-encoding': 'chunked',
+        'x-amz-checksum-crc32': 'AAAAAA==',
+      },
+      metadata: { ...object.metadata, Sealgate: 'evil' },
+    })
+    const answers = (method: string) => send(gateway, { method, target: `/${Bucket}/plain` })
+    const [honest, lied] = [await answers('GET'), await under({ object: lie }, () => answers('GET'))]
+    assert.deepEqual([lied.status, lied.body], [200, 'x'])
+    assert.deepEqual([...lied.headers.keys()], [...honest.headers.keys()])
+    assert.equal(lied.headers.get('content-type'), honest.headers.get('content-type'))
+    await under({ object: lie }, () =>
+      s3.send(new CopyObjectCommand({ Bucket, Key: 'copied', CopySource: `${Bucket}/plain` })),
+    )
+    const copied = await gateway.storage.headObject({ bucket: Bucket, key: 'copied' })
+    assert.deepEqual(Object.keys(copied.headers), ['content-type'])
+    assert.deepEqual(Object.keys(copied.metadata), ['sealgate'])
   })
 
   it('LIST costs one call to the store whatever it lists; PUT, GET, HEAD and DELETE cost one each, a refused GET none', async () => {
