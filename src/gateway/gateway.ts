@@ -1,3 +1,4 @@
+import { ByteBudget } from '../base/byte-budget.ts'
 import type { DataKeys } from '../keys/index.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FooterCache } from './footer-cache.ts'
@@ -19,6 +20,8 @@ export interface Gateway {
   readonly warn: (message: string, error: unknown) => void
   readonly uploads: UploadKeyCache
   readonly footers: FooterCache
+  /** For objects that are read whole before their first byte is answered. */
+  readonly wholeReads: ByteBudget
 }
 
 export interface GatewayOptions {
@@ -30,6 +33,8 @@ export interface GatewayOptions {
   readonly warn?: (message: string, error: unknown) => void
 }
 
+const WHOLE_READ_BYTES = 64 * 1024 * 1024
+
 export function createGateway(options: GatewayOptions): Gateway {
   return {
     storage: options.storage,
@@ -40,5 +45,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     warn: options.warn ?? (() => undefined),
     uploads: new UploadKeyCache(),
     footers: new FooterCache(),
+    wholeReads: new ByteBudget(WHOLE_READ_BYTES),
   }
 }

@@ -48,7 +48,8 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
     checkReadConditions(input.conditions, object.stored, gateway.now())
     if (answer.start !== 0 || answer.end !== object.stored.size - 1)
       throw integrityError('the store answered a part of the object')
-    return object.stored.size <= storedSize(AT_ONCE_BYTES)
+    const atOnce = object.stored.size <= storedSize(AT_ONCE_BYTES) && gateway.wholeReads.take(object.size)
+    return atOnce
       ? await getAtOnce(gateway, input, object, answer.body)
       : await getStream(gateway, input, object, answer.body)
   } catch (error) {
@@ -57,20 +58,27 @@ async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObj
   }
 }
 
-/** One call to the store, and everything verified, padding included, before anything is answered. */
+/** One call to the store, and everything verified, padding included, before anything is answered. Gives back what was taken of `wholeReads`. */
 async function getAtOnce(
   gateway: Gateway,
   input: GetObjectInput,
   object: OpenedObject,
   body: ObjectBody,
 ): Promise<GetObjectOutput> {
-  const bytes = await readWhole(body, object.stored.size)
-  if (bytes.length !== object.stored.size) throw integrityError('the stored object is cut short')
-  const footer = checkFooter(gateway, object, bytes)
-  if (footer === null) throw integrityError('footer length')
-  const plain: Buffer[] = []
-  for await (const chunk of openInMemory(object, footer, bytes)) plain.push(chunk)
-  return { ...describeObject(object, footer, wholeOf(input)), body: inTurn(plain) }
+  const release = () => gateway.wholeReads.giveBack(object.size)
+  try {
+    const bytes = await readWhole(body, object.stored.size)
+    if (bytes.length !== object.stored.size) throw integrityError('the stored object is cut short')
+    const footer = checkFooter(gateway, object, bytes)
+    if (footer === null) throw integrityError('footer length')
+    const plain: Buffer[] = []
+    for await (const chunk of openInMemory(object, footer, bytes)) plain.push(chunk)
+    const description = describeObject(object, footer, wholeOf(input))
+    return { ...description, body: await startStream(inTurn(plain, release)) }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 async function getStream(
@@ -113,8 +121,12 @@ export function rangeStands({ ifRange }: GetObjectInput, { stored }: OpenedObjec
   return Math.floor(stored.lastModified / 1000) === Math.floor(ifRange.time / 1000)
 }
 
-async function* inTurn(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield* chunks
+async function* inTurn(chunks: readonly Buffer[], end: () => void): AsyncGenerator<Buffer> {
+  try {
+    yield* chunks
+  } finally {
+    end()
+  }
 }
 
 /** Waits for the first verified segment, so that what cannot be opened is an error answer and not a broken connection. */

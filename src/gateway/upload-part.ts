@@ -115,6 +115,9 @@ interface SealedPart {
   readonly signal: AbortSignal | undefined
 }
 
+/** Up to this size a part that waits is held in memory and lies in its own record: one call. */
+const MAX_INLINE_BYTES = 64 * 1024
+
 /**
  * A part goes to the store as a part, with two exceptions that wait in the system bucket for Complete, which puts the footer
  * behind them: one under 5 MiB (it can only be the last), and part 10000 (behind it there is no number for the footer). For
@@ -126,13 +129,13 @@ async function storePart(
   part: SealedPart,
 ): Promise<{ location: PartRecord['location']; etag: string; inline?: Buffer }> {
   const size = segmentsSize(part.size)
-  if (part.size < MIN_PART_SIZE) {
+  if (part.size <= MAX_INLINE_BYTES) {
     const chunks: Buffer[] = []
     for await (const chunk of part.sealed) chunks.push(Buffer.from(chunk))
     await requireUpload(gateway, upload)
     return { location: 'inline', etag: randomBytes(16).toString('hex'), inline: Buffer.concat(chunks) }
   }
-  if (part.partNumber === MAX_PARTS) {
+  if (part.size < MIN_PART_SIZE || part.partNumber === MAX_PARTS) {
     const { etag } = await gateway.storage.putObject({
       bucket: gateway.systemBucket,
       key: stashKey(upload, part),

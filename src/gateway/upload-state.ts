@@ -24,7 +24,7 @@ import type { UploadInit } from './upload-key-cache.ts'
  * The state of uploads under way, kept in the system bucket so that any replica can go on with any upload:
  *   v1/mpu/<bucket>/<uid>/init              sealed: how the upload began
  *   v1/mpu/<bucket>/<uid>/p/<NNNNN>.<record>  one for each uploaded part; its name is the sealed record
- *   v1/mpu/<bucket>/<uid>/s/<NNNNN>.<salt>    the sealed bytes of a part 10000, which waits for the footer
+ *   v1/mpu/<bucket>/<uid>/s/<NNNNN>.<salt>    the sealed bytes of a part that waits for the footer
  *   v1/mpu/<bucket>/<uid>/done              sealed: how the upload ended, for a Complete that is sent again
  */
 

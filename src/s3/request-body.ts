@@ -1,5 +1,6 @@
 /** The body of a request with every check that its headers and trailers ask for. */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { ByteBudget } from '../base/byte-budget.ts'
 import { checksumHeader, createChecksum } from '../base/checksum.ts'
 import {
   CHECKSUM_ALGORITHMS,
@@ -46,16 +47,30 @@ export function requestBody(options: RequestBodyOptions): PlainBody {
   return new RequestBody({ ...options, size, trailers, checksum, md5: readMd5(headers) })
 }
 
+/** Of all bodies that are being held whole. */
+const heldBodies = new ByteBudget(64 * 1024 * 1024)
+
 /** The whole of a small body, once it has passed its checks. */
-export async function readSmallBody(body: PlainBody, maxBytes: number): Promise<Buffer> {
+export async function readSmallBody(body: PlainBody, maxBytes: number, budget = heldBodies): Promise<Buffer> {
   if (body.size > maxBytes) {
     throw new SealgateError('MaxMessageLengthExceeded', undefined, {
       details: { MaxMessageLengthBytes: String(maxBytes) },
     })
   }
-  const pieces: Uint8Array[] = []
-  for await (const piece of body) pieces.push(piece)
-  return Buffer.concat(pieces)
+  // Not a list of pieces: in chunks of one byte, each would weigh a hundred times what it holds.
+  const bytes = Buffer.alloc(body.size)
+  let held = 0
+  try {
+    for await (const piece of body) {
+      if (!budget.take(piece.length))
+        throw new SealgateError('SlowDown', undefined, { headers: { 'retry-after': '1' } })
+      bytes.set(piece, held)
+      held += piece.length
+    }
+    return bytes
+  } finally {
+    budget.giveBack(held)
+  }
 }
 
 function isChunked(payload: Payload): payload is ChunkedPayload {

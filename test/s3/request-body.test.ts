@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { ByteBudget } from '../../src/base/byte-budget.ts'
 import { checksumHeader, createChecksum } from '../../src/base/checksum.ts'
 import { CHECKSUM_NAMES, type ChecksumAlgorithm } from '../../src/base/checksum-algorithm.ts'
 import { type ErrorKind, SealgateError } from '../../src/errors.ts'
@@ -247,4 +248,24 @@ test('a signed upload with a changed byte anywhere is refused, however it is cut
     }),
     { numRuns: 50 },
   )
+})
+
+describe('a body that is held whole', () => {
+  test('takes of the budget of all of them what has come, and gives it back in the end', async () => {
+    const budget = new ByteBudget(BODY.length + 4)
+    for (const bytes of [BODY, BODY.subarray(1)]) {
+      await readSmallBody(make({ bytes, cuts: [3, 5] }), 100, budget).catch(() => undefined)
+      assert.equal(budget.take(BODY.length + 4), true)
+      budget.giveBack(BODY.length + 4)
+    }
+  })
+
+  test('is told to come back when too many are held: SlowDown', async () => {
+    const budget = new ByteBudget(BODY.length - 1)
+    await assert.rejects(readSmallBody(make({ cuts: [3] }), 100, budget), {
+      kind: 'SlowDown',
+      headers: { 'retry-after': '1' },
+    })
+    assert.equal(budget.take(BODY.length - 1), true)
+  })
 })
