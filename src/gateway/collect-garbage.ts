@@ -1,3 +1,4 @@
+import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import { ROTATE_PREFIX } from '../keys/index.ts'
 import type { Gateway } from './gateway.ts'
@@ -110,6 +111,8 @@ async function liveUploads(gateway: Gateway, bucket: string): Promise<ReadonlySe
       })
       for (const { uploadId } of page.uploads) live.add(uploadPrefix({ bucket, uploadId }))
       if (!page.isTruncated) return live
+      if (page.nextKeyMarker === marker.keyMarker && page.nextUploadIdMarker === marker.uploadIdMarker)
+        throw integrityError('a list of uploads does not go on')
       marker.keyMarker = page.nextKeyMarker
       marker.uploadIdMarker = page.nextUploadIdMarker
     }

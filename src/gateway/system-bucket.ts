@@ -1,3 +1,5 @@
+import { setImmediate as turnOfOthers } from 'node:timers/promises'
+import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import type { ListedObject, Storage, WriteCondition } from '../storage/storage.ts'
 import { readWhole } from './open-object.ts'
@@ -57,13 +59,17 @@ export async function deleteSystemObjects(
   await Promise.all(Array.from({ length: 32 }, worker))
 }
 
-/** The deployment's own objects in the order of their names, one call to the store for 1000. */
+/**
+ * The deployment's own objects in the order of their names, one call to the store for 1000. A list that comes back to a name is refused: it
+ * would never end. Between its pages others have their turn.
+ */
 export async function* systemObjects(
   { storage, systemBucket }: SystemBucket,
   prefix: string,
   startAfter = '',
 ): AsyncGenerator<ListedObject> {
   let continuationToken: string | undefined
+  let last = startAfter
   do {
     const page = await storage.listObjects({
       bucket: systemBucket,
@@ -73,7 +79,12 @@ export async function* systemObjects(
       continuationToken,
       maxKeys: 1000,
     })
-    yield* page.objects
+    for (const object of page.objects) {
+      if (object.key <= last) throw integrityError('a list of the system bucket comes back to a name')
+      last = object.key
+      yield object
+    }
     continuationToken = page.next
+    await turnOfOthers()
   } while (continuationToken !== undefined)
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as turnOfOthers } from 'node:timers/promises'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
   type Envelope,
@@ -140,24 +141,38 @@ export async function writePart(
   )
 }
 
-/** Every record of an upload, opened and checked, by number and then by time; one LIST for 1000. */
+/** Every record of an upload, by number and then by time. */
 export async function listRecords(
   gateway: Gateway,
   upload: UploadName,
   init: UploadInit,
-  after = 0,
 ): Promise<readonly FoundPart[]> {
-  const prefix = `${uploadPrefix(upload)}p/`
   const found: FoundPart[] = []
+  for await (const part of records(gateway, upload, init, 0)) found.push(part)
+  return found.sort((a, b) => a.record.partNumber - b.record.partNumber || a.record.time - b.record.time)
+}
+
+/** How many records are opened before others have their turn: some milliseconds' worth. */
+const RECORDS_AT_A_TIME = 50
+
+/** The records of an upload behind a number, opened and checked, by number; one LIST for 1000. */
+export async function* records(
+  gateway: Gateway,
+  upload: UploadName,
+  init: UploadInit,
+  after: number,
+): AsyncGenerator<FoundPart> {
+  const prefix = `${uploadPrefix(upload)}p/`
+  let opened = 0
   const startAfter = after === 0 ? '' : `${prefix}${String(after).padStart(5, '0')}/`
   for await (const { key: marker } of systemObjects(gateway, prefix, startAfter)) {
     const name = marker.slice(prefix.length)
     const record = openPartRecord(init.objectKey, reference(gateway, upload), name.slice(6))
     if (record.partNumber !== Number(name.slice(0, 5)))
       throw integrityError('part record under another number')
-    found.push({ record, marker })
+    yield { record, marker }
+    if (++opened % RECORDS_AT_A_TIME === 0) await turnOfOthers()
   }
-  return found.sort((a, b) => a.record.partNumber - b.record.partNumber || a.record.time - b.record.time)
 }
 
 export function stashKey(upload: UploadName, part: Pick<PartRecord, 'partNumber' | 'salt'>): string {
