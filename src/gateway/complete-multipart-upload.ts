@@ -188,21 +188,32 @@ async function placeFooter(
     })
     return [...joined, { partNumber, etag }]
   }
-  const key = record.location === 'inline' ? last.marker : stashKey(upload, record)
   const sealed = segmentsSize(record.size)
-  const stash = await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
-  if (stash.object.size !== sealed) {
-    stash.body.destroy()
-    throw integrityError('stashed part of another length')
+  const waiting = await openWaiting(gateway, upload, last)
+  try {
+    if (waiting.object.size !== sealed) throw integrityError('stashed part of another length')
+    const { etag } = await gateway.storage.uploadPart({
+      ...upload,
+      partNumber: record.partNumber,
+      size: sealed + tail.length,
+      body: chunks(waiting.body, tail),
+    })
+    return [...joined.slice(0, -1), { partNumber: record.partNumber, etag }]
+  } finally {
+    // Also where the store refused the part without a look at it.
+    waiting.body.destroy()
   }
-  const body = chunks(stash.body, tail)
-  const { etag } = await gateway.storage.uploadPart({
-    ...upload,
-    partNumber: record.partNumber,
-    size: sealed + tail.length,
-    body,
-  })
-  return [...joined.slice(0, -1), { partNumber: record.partNumber, etag }]
+}
+
+/** The sealed bytes of a part that waits in the system bucket, unless another Complete has just taken them away. */
+async function openWaiting(gateway: Gateway, upload: UploadName, { record, marker }: FoundPart) {
+  const key = record.location === 'inline' ? marker : stashKey(upload, record)
+  try {
+    return await gateway.storage.getObject({ bucket: gateway.systemBucket, key })
+  } catch (error) {
+    if (!isError(error, 'NoSuchKey')) throw error
+    throw new SealgateError('InvalidPart', undefined, { cause: error, reason: REFUSED_BY_STORE })
+  }
 }
 
 async function join(

@@ -17,6 +17,7 @@ import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import type { PlainBody } from './plain-body.ts'
 import type { UploadInit } from './upload-key-cache.ts'
+import { deleteSystemObjects } from './system-bucket.ts'
 import { readInit, requireUpload, stashKey, type UploadName, writePart } from './upload-state.ts'
 import { withChecksum } from './with-checksum.ts'
 
@@ -128,7 +129,6 @@ async function storePart(
   upload: UploadName,
   part: SealedPart,
 ): Promise<{ location: PartRecord['location']; etag: string; inline?: Buffer }> {
-  const size = segmentsSize(part.size)
   if (part.size <= MAX_INLINE_BYTES) {
     const chunks: Buffer[] = []
     for await (const chunk of part.sealed) chunks.push(Buffer.from(chunk))
@@ -136,27 +136,40 @@ async function storePart(
     return { location: 'inline', etag: randomBytes(16).toString('hex'), inline: Buffer.concat(chunks) }
   }
   if (part.size < MIN_PART_SIZE || part.partNumber === MAX_PARTS) {
-    const { etag } = await gateway.storage.putObject({
-      bucket: gateway.systemBucket,
-      key: stashKey(upload, part),
-      headers: { 'content-type': 'application/octet-stream' },
-      metadata: {},
-      storageClass: 'STANDARD',
-      size,
-      body: part.sealed,
-      signal: part.signal,
-    })
-    await requireUpload(gateway, upload)
-    return { location: 'stash', etag }
+    return { location: 'stash', etag: await stash(gateway, upload, part) }
   }
   const { etag } = await gateway.storage.uploadPart({
     ...upload,
     partNumber: part.partNumber,
-    size,
+    size: segmentsSize(part.size),
     body: part.sealed,
     signal: part.signal,
   })
   return { location: 'part', etag }
+}
+
+/** Puts a part beside its record, and takes it away again if the upload ended meanwhile. */
+async function stash(gateway: Gateway, upload: UploadName, part: SealedPart): Promise<string> {
+  const key = stashKey(upload, part)
+  const { etag } = await gateway.storage.putObject({
+    bucket: gateway.systemBucket,
+    key,
+    headers: { 'content-type': 'application/octet-stream' },
+    metadata: {},
+    storageClass: 'STANDARD',
+    size: segmentsSize(part.size),
+    body: part.sealed,
+    signal: part.signal,
+  })
+  try {
+    await requireUpload(gateway, upload)
+  } catch (error) {
+    await deleteSystemObjects(gateway, [key]).catch((cause: unknown) =>
+      gateway.warn('a part of an upload that is over is left behind', cause),
+    )
+    throw error
+  }
+  return etag
 }
 
 function checkPartNumber(partNumber: number): void {

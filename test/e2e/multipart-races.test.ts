@@ -18,6 +18,7 @@ import { abortMultipartUpload } from '../../src/gateway/abort-multipart-upload.t
 import { collectGarbage, lastCollected } from '../../src/gateway/collect-garbage.ts'
 import { createGateway } from '../../src/gateway/gateway.ts'
 import { putSystemObject, systemObjects } from '../../src/gateway/system-bucket.ts'
+import { uploadPrefix } from '../../src/gateway/upload-state.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { oneChunk } from '../lib/bytes.ts'
 import { FaultyStorage } from '../lib/faults.ts'
@@ -66,6 +67,31 @@ describe('multipart uploads under races and faults', () => {
       assert.equal(new Set(answers.map(({ ETag }) => ETag)).size, 1)
       assert.ok((await bucket.read(Key)).equals(whole))
     }
+  })
+
+  it('CompleteMultipartUpload_racing for a part that waits: whoever comes late gets the same answer', async () => {
+    for (let round = 0; round < 10; round++) {
+      const Key = `racing-waiting-${round}`
+      const id = await bucket.begin(Key)
+      const whole = randomBytes(200_000)
+      const parts = [await bucket.send(Key, id, 1, whole)]
+      const answers = await Promise.all(Array.from({ length: 6 }, () => bucket.complete(Key, id, parts)))
+      assert.equal(new Set(answers.map(({ ETag }) => ETag)).size, 1)
+      assert.ok((await bucket.read(Key)).equals(whole))
+    }
+  })
+
+  it('CompleteMultipartUpload_waiting part that is gone names nothing of the system bucket', async () => {
+    const Key = 'waiting-gone'
+    const id = await bucket.begin(Key)
+    const part = await bucket.send(Key, id, 1, randomBytes(200_000))
+    const prefix = `${uploadPrefix({ bucket: Bucket, uploadId: id })}s/`
+    for await (const { key } of systemObjects(gateway.gateway, prefix))
+      await gateway.storage.deleteObject({ bucket: 'sealgate-system', key })
+    await assert.rejects(bucket.complete(Key, id, [part]), (error: Error & { Key?: string }) => {
+      assert.deepEqual([error.name, error.Key], ['InvalidPart', undefined])
+      return true
+    })
   })
 
   it('CompleteMultipartUpload_otherList racing: the object is one list or the other, whole', async () => {

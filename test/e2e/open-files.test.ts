@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoredObject } from '../../src/storage/storage.ts'
-import { TestBucket } from '../lib/bucket.ts'
+import { fails, TestBucket } from '../lib/bucket.ts'
+import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { openBlobs, SKIP_WITHOUT_PROC } from '../lib/open-files.ts'
 import { converse, type RawRequest, send, signed } from '../lib/raw-http.ts'
@@ -14,12 +15,13 @@ const Bucket = 'files'
 const large = randomBytes(3_000_000)
 let gateway: TestGateway
 let bucket: TestBucket
+const faults = new FaultyStorage()
 let tamper: (object: StoredObject) => StoredObject = (object) => object
 
 before(async () => {
   gateway = await startGateway({
     wrap: (storage) =>
-      new Proxy(storage, {
+      new Proxy(faults.wrap(storage), {
         get(target, name) {
           const value: unknown = Reflect.get(target, name)
           if (name === 'getObject')
@@ -74,6 +76,19 @@ describe('no file of the store stays open', { skip: SKIP_WITHOUT_PROC }, () => {
     } finally {
       tamper = (object) => object
     }
+  })
+
+  it('behind a Complete whose upload ended before its last part could be joined', async () => {
+    for (let n = 0; n < 10; n++) {
+      const id = await bucket.begin('ended')
+      const part = await bucket.send('ended', id, 1, large)
+      faults.once('uploadPart', async (call) => {
+        await gateway.storage.abortMultipartUpload({ bucket: Bucket, key: 'ended', uploadId: id })
+        return call()
+      })
+      await fails(bucket.complete('ended', id, [part]), 'NoSuchUpload', 404)
+    }
+    await noneIsOpen()
   })
 
   it('behind a client that goes away, before or after the first byte', async () => {
