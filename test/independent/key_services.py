@@ -5,7 +5,8 @@ A file of keys is either a local keyring, or JSON with the deployment's realm an
   {"realm": "…", "keyring": {…},
    "tencent": {"endpoint": "https://…", "region": "…", "secretId": "…", "secretKey": "…"},
    "aws": {"region": "…", "endpoint": null, "accessKeyId": null, "secretAccessKey": null},
-   "vault": {"address": "https://…", "mount": "transit", "token": "…"}}
+   "vault": {"address": "https://…", "mount": "transit", "token": "…"},
+   "current": "CMK id", "retired": ["CMK ids"], "ring": "a backup of the key ring"}     where CMKs are gone (key_ring.py)
 """
 import base64
 import hashlib

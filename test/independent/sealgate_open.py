@@ -16,6 +16,7 @@ import struct
 import sys
 from dataclasses import dataclass
 
+import key_ring
 from key_services import Keys, Refused, gcm_open, hkdf, lp
 
 S = 65536
@@ -239,7 +240,7 @@ def open_object(keys: Keys, bucket: str, key: str, attributes: dict, stored: byt
     envelope = parse_envelope(attributes["metadata"]["sealgate"])
     if envelope.key_check is not None:
         raise Refused("stored with a customer's own key, which no key service has")
-    dek = keys.unwrap(envelope.cmk_id, envelope.wrapped, bucket, envelope.dek_id)
+    dek = key_ring.unwrap(keys, bucket, envelope.cmk_id, envelope.wrapped, envelope.dek_id)
     oek = open_oek(envelope, dek, keys.realm, bucket, key)
     if not hmac.compare_digest(metadata_hash(attributes["headers"], attributes["metadata"]), envelope.metadata_hash):
         raise Refused("metadata are not those that were sealed")

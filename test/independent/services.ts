@@ -1,16 +1,20 @@
 /** The key services that the independent reader can reach, each as the gateway is configured for it and as the reader is told of it. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
+import { capture } from '../cli/capture.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { freePort } from '../lib/server.ts'
 
 export interface Service {
   readonly name: string
   readonly env: Readonly<Record<string, string>>
+  /** What happens between the last write and the reader. */
+  afterwards?(dataDir: string): Promise<void>
   /** What key_services.py reads, apart from the realm. */
   describe(dataDir: string): object
   close(): Promise<void>
@@ -22,6 +26,41 @@ export async function local(): Promise<Service> {
     env: {},
     describe: (dataDir) => ({
       keyring: JSON.parse(readFileSync(join(dataDir, 'keyring.json'), 'utf8')) as object,
+    }),
+    close: async () => undefined,
+  }
+}
+
+/** A keyring whose first key was left for another one, and is gone. */
+export async function leftKey(): Promise<Service> {
+  const id = `local:${randomBytes(8).toString('hex')}`
+  let retired = ''
+  const ringOf = (dataDir: string) => join(dataDir, 'ring.jsonl')
+  return {
+    name: 'left-key',
+    env: {},
+    async afterwards(dataDir) {
+      const path = join(dataDir, 'keyring.json')
+      const keyring = JSON.parse(readFileSync(path, 'utf8')) as { current: string; keys: object[] }
+      retired = keyring.current
+      keyring.keys.push({ id, key: randomBytes(32).toString('base64') })
+      writeFileSync(path, JSON.stringify({ ...keyring, current: id }))
+      const environment = {
+        SEALGATE_DATA_DIR: dataDir,
+        SEALGATE_BUCKETS: JSON.stringify([{ match: '*', cmk: id, retired: [retired] }]),
+      }
+      for (const args of [['rewrap'], ['keys', 'export', '--out', ringOf(dataDir)]]) {
+        const { status, stderr } = await capture(args, { environment })
+        if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
+      }
+      keyring.keys = keyring.keys.filter((key) => 'id' in key && key.id === id)
+      writeFileSync(path, JSON.stringify({ ...keyring, current: id }))
+    },
+    describe: (dataDir) => ({
+      keyring: JSON.parse(readFileSync(join(dataDir, 'keyring.json'), 'utf8')) as object,
+      current: id,
+      retired: [retired],
+      ring: ringOf(dataDir),
     }),
     close: async () => undefined,
   }
