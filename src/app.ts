@@ -6,7 +6,7 @@ import type { Config } from './config/config.ts'
 import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
-import { claimRealm, ownRealm } from './gateway/realm.ts'
+import { claimRealm, ownRealm, storedRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
 import {
   createKeyring,
@@ -19,15 +19,12 @@ import {
   openKms,
   RotationWatch,
 } from './keys/index.ts'
+import { hasFiles, openStore, StartupError, storeName } from './open-store.ts'
 import { createS3Handler } from './s3/handler.ts'
-import { openFilesystemStorage } from './storage/filesystem.ts'
 import type { Storage } from './storage/storage.ts'
 import { logRequest } from './telemetry/request-log.ts'
 
-/** Why Sealgate does not start, in a sentence for the operator. */
-export class StartupError extends Error {
-  override readonly name = 'StartupError'
-}
+export { openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
 
 export interface Credentials {
   readonly accessKeyId: string
@@ -43,10 +40,6 @@ export interface RunningApp {
 
 const DECRYPT_CACHE = { maxEntries: 10_000, maxAgeMs: 3_600_000 }
 
-export function storeDirectory(config: Config): string {
-  return join(config.dataDir, 'store')
-}
-
 /** Of the local key service. */
 export function keyringPath(config: Config): string {
   return config.kms.keyring ?? join(config.dataDir, 'keyring.json')
@@ -57,30 +50,37 @@ export function keyringPath(config: Config): string {
  * another one sealed), and a store that belongs to this deployment.
  */
 export async function prepare(config: Config, log: Logger): Promise<void> {
-  if (config.kms.provider === 'local') makeKeyring(config)
-  const kms = await openKms(kmsOptions(config), process.env)
-  await keyPolicy(config.buckets, kms).finally(() => kms.close())
-  const storage = await openStore(config, log)
+  // Whether an S3 server holds data has to be asked; a directory is not made before the keys are in order.
+  let storage = config.s3 === null ? null : await openStore(config, log)
   try {
+    if (config.kms.provider === 'local')
+      makeKeyring(
+        config,
+        storage === null ? hasFiles(config) : (await storedRealm(storage, config.systemBucket)) !== null,
+      )
+    const kms = await openKms(kmsOptions(config), process.env)
+    await keyPolicy(config.buckets, kms).finally(() => kms.close())
+    storage ??= await openStore(config, log)
     if (kms.realm === null) await ownRealm(storage, config.systemBucket)
     else if (!(await claimRealm(storage, config.systemBucket, kms.realm))) throw otherDeployment(config)
   } finally {
-    await storage.close()
+    await storage?.close()
   }
 }
 
 export function otherDeployment(config: Config): StartupError {
+  const another = config.s3 === null ? 'another data directory' : 'another system bucket and other buckets'
   return new StartupError(
-    `${storeDirectory(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or another data directory.`,
+    `${storeName(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or ${another}.`,
   )
 }
 
-function makeKeyring(config: Config): void {
+function makeKeyring(config: Config, hasData: boolean): void {
   const path = keyringPath(config)
   if (existsSync(path)) return
-  if (existsSync(join(storeDirectory(config), 'index.sqlite'))) {
+  if (hasData) {
     throw new StartupError(
-      `The keyring ${path} is missing, but ${storeDirectory(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,
+      `The keyring ${path} is missing, but ${storeName(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,
     )
   }
   createKeyring(path)
@@ -202,14 +202,6 @@ async function runCollector(gateway: Gateway, log: Logger): Promise<void> {
   if (gateway.now() - (await lastCollected(gateway)) < COLLECT_EVERY_MS / 2) return
   const result = await collectGarbage(gateway)
   log.info(result, 'collected the state of uploads that are over')
-}
-
-export function openStore(config: Config, log: Logger, { readOnly = false } = {}): Promise<Storage> {
-  return openFilesystemStorage({
-    directory: storeDirectory(config),
-    log: (message) => log.info(message),
-    readOnly,
-  })
 }
 
 function listenError(config: Config, error: NodeJS.ErrnoException): Error {

@@ -157,13 +157,14 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
 
 /** The store alone: for a look at what needs no key. */
 export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
-  const directory = storeDirectory(config)
-  const index = join(directory, 'index.sqlite')
-  if (!existsSync(index))
-    throw new StartupError(
-      `There is no store in ${directory}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
-    )
-  if (write) requireOwner(index)
+  if (config.s3 === null) {
+    const index = join(storeDirectory(config), 'index.sqlite')
+    if (!existsSync(index))
+      throw new StartupError(
+        `There is no store in ${storeDirectory(config)}. Name the data directory by dataDir / SEALGATE_DATA_DIR.`,
+      )
+    if (write) requireOwner(index)
+  }
   return openStore(config, createLog('silent'), { readOnly: !write })
 }
 

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { keyringPath, StartupError, storeDirectory } from '../app.ts'
+import { keyringPath, StartupError, storeDirectory, storeName } from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { type BackupResult, backUpFilesystem } from '../storage/filesystem/backup.ts'
 import { DirectoryLockedError } from '../storage/filesystem/directory-lock.ts'
@@ -15,6 +15,10 @@ export interface BackupCommandOptions extends ConfigOption {
 /** Copies the fs store into `directory`, which can then be a data directory, beside a running gateway or not. */
 export async function backup(directory: string, options: BackupCommandOptions): Promise<void> {
   const config = loadConfig(options.config, process.env)
+  if (config.s3 !== null)
+    throw new StartupError(
+      `The objects lie at ${storeName(config)}: back them up there. Keep the keyring, and what \`sealgate keys export\` writes.`,
+    )
   const store = storeDirectory(config)
   if (!existsSync(join(store, 'index.sqlite')))
     throw new StartupError(

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Credentials, keyringPath, storeDirectory } from '../app.ts'
+import { type Credentials, keyringPath, storeName } from '../app.ts'
 import type { Config } from '../config/config.ts'
 
 interface Found {
@@ -21,7 +21,7 @@ export function banner(config: Config, host: string, port: number, found: Found)
     configured ? '' : row('Secret access key', secretAccessKey),
     row('Region', region, config.region === null ? 'any is accepted' : ''),
     configured ? '' : row('Credentials file', join(config.dataDir, 'credentials.json'), made(found.madeNow)),
-    row('Objects', storeDirectory(config), 'encrypted'),
+    row('Objects', storeName(config), 'encrypted'),
     keysOf(config, found.keyringMade),
   ]
   const text = rows.filter((line) => line !== '').join('\n')

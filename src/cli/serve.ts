@@ -61,7 +61,9 @@ export async function serve(file: string | undefined): Promise<void> {
   log.info('stopped')
 }
 
+/** A directory is one machine's; an S3 server is for any number of gateways. */
 async function lockStore(config: Config): Promise<{ release(): void }> {
+  if (config.s3 !== null) return { release: () => undefined }
   try {
     return await lockDirectory(storeDirectory(config))
   } catch (error) {

@@ -1,9 +1,12 @@
 import { FIELDS, type FieldName } from './fields.ts'
+import { checkS3 } from './s3-config.ts'
 import type { Settings } from './settings.ts'
 
 /** Fields that only make sense together: either all of them or none. */
 const TOGETHER: readonly (readonly [FieldName, FieldName])[] = [
   ['accessKeyId', 'secretAccessKey'],
+  ['s3.accessKeyId', 's3.secretAccessKey'],
+  ['s3.clientCertFile', 's3.clientKeyFile'],
   ['kms.tencent.secretId', 'kms.tencent.secretKey'],
   ['kms.aws.accessKeyId', 'kms.aws.secretAccessKey'],
 ]
@@ -41,6 +44,7 @@ export function checkTogether(settings: Settings): void {
       missing(settings, needed, isDefault ? `kms.provider ${provider}` : begun)
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
   }
+  checkS3(settings)
   if (origins.has('kms.vault.address')) checkVaultAuth(settings)
 }
 

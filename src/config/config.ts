@@ -4,6 +4,7 @@ import type { FieldName } from './fields.ts'
 import { buildKms, type KmsConfig } from './kms-config.ts'
 import { readEnvironment } from './read-environment.ts'
 import { readFile } from './read-file.ts'
+import { buildS3, type S3Config } from './s3-config.ts'
 import { type BucketRule, Settings } from './settings.ts'
 
 export type { KmsConfig } from './kms-config.ts'
@@ -20,6 +21,8 @@ export interface Config {
   /** Null until the first start has made them. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
+  /** Null for the fs store. */
+  readonly s3: S3Config | null
   readonly kms: KmsConfig
   /** First match wins; a bucket without a rule uses the CMK of the default key service and, if that is a keyring, trusts its other keys. */
   readonly buckets: readonly BucketRule[]
@@ -88,6 +91,7 @@ function build({ values, rules }: Settings): Config {
         ? null
         : { accessKeyId: text('accessKeyId'), secretAccessKey: text('secretAccessKey') },
     systemBucket: text('systemBucket'),
+    s3: buildS3(values),
     kms: buildKms(values),
     buckets: rules,
     epoch: {

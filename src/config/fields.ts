@@ -1,5 +1,6 @@
 import { type Field, PATH, PATH_FORM } from './field.ts'
 import { KMS_FIELDS } from './kms-fields.ts'
+import { S3_FIELDS } from './s3-fields.ts'
 
 const PORT = '(?:[0-5]?\\d{1,4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])'
 const ADDRESS = new RegExp(`^(?:\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):${PORT}$`)
@@ -71,8 +72,8 @@ export const FIELDS = {
     type: 'choice',
     env: 'SEALGATE_STORE',
     default: 'fs',
-    values: ['fs'],
-    hint: 'the storage behind the gateway; this version has fs',
+    values: ['fs', 's3'],
+    hint: 'the storage behind the gateway: the data directory (fs) or an S3 server (s3)',
   },
   systemBucket: {
     type: 'string',
@@ -82,6 +83,7 @@ export const FIELDS = {
     form: 'a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens',
     hint: "bucket of the deployment's own records, never visible to clients",
   },
+  ...S3_FIELDS,
   ...KMS_FIELDS,
   'epoch.maxAgeMs': {
     type: 'integer',

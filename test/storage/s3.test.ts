@@ -1,10 +1,34 @@
 import { openS3Storage } from '../../src/storage/s3.ts'
 import { storageConformance } from '../conformance/storage.ts'
+import { type Ignored, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
 import { startGateway } from '../lib/gateway.ts'
+
+async function open(options: S3ServerOptions = {}) {
+  const server = await startS3Server(options)
+  const { endpoint, accessKeyId, secretAccessKey } = server
+  const storage = await openS3Storage({
+    endpoint,
+    region: null,
+    addressing: 'path',
+    credentials: { accessKeyId, secretAccessKey },
+    systemBucket: 'records',
+  })
+  const close = async () => {
+    await storage.close()
+    await server.close()
+  }
+  return { storage, close }
+}
+
+storageConformance('s3', () => open())
+
+// What it cannot have enforced it refuses, and a copy is pinned all the same.
+const IGNORANT: readonly Ignored[] = ['copy-source-if-match', 'put', 'copy', 'complete', 'delete']
+storageConformance('s3, before a server that ignores conditions,', () => open({ ignores: IGNORANT }))
 
 // Sealgate itself is an S3 server: here it is the store behind the store.
 storageConformance(
-  's3, before a Sealgate',
+  's3, before a Sealgate,',
   async () => {
     const backend = await startGateway()
     const { endpoint, accessKeyId, secretAccessKey } = backend

@@ -1,5 +1,6 @@
 import { childText } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
+import { checkKept, checkWriteCondition } from '../capabilities.ts'
 import type { CopyObjectRequest, PutObjectResult, WriteCondition } from '../storage.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import { readResult } from './documents.ts'
@@ -24,7 +25,9 @@ const COPY_TIMEOUT_MS = 10 * 60_000
  * bytes are copied into the parts of an upload, the source is looked at again, and only if it is still the same is the upload
  * completed: an ETag of sealed bytes does not come back, so what was copied in between is what was opened.
  */
-export function copyObject(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+export async function copyObject(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+  checkWriteCondition(store.capabilities, 'copy', request.condition)
+  checkKept(store.capabilities, request.headers)
   const isDirect = request.sourceSize <= MAX_COPY_BYTES && copiesAtOnce(store.capabilities, request.condition)
   return isDirect ? copyAtOnce(store, request) : copyByParts(store, request)
 }

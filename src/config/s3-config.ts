@@ -1,0 +1,83 @@
+import { resolve } from 'node:path'
+import { FIELDS, type FieldName } from './fields.ts'
+import type { Settings } from './settings.ts'
+
+/** The S3 server behind the gateway. */
+export interface S3Config {
+  readonly endpoint: string
+  readonly region: string | null
+  readonly addressing: 'path' | 'virtual'
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
+  readonly caFile: string | null
+  readonly clientCertFile: string | null
+  readonly clientKeyFile: string | null
+  readonly bucketPrefix: string
+  /** Name here and name there. */
+  readonly buckets: readonly (readonly [string, string])[]
+  readonly maxConnections: number
+  readonly connectTimeoutMs: number
+  readonly answerTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+/** Null unless the store is s3. */
+export function buildS3(values: Settings['values']): S3Config | null {
+  if (values.get('store') !== 's3') return null
+  const text = (name: FieldName) => (values.get(name) ?? null) as string | null
+  const number = (name: FieldName) => values.get(name) as number
+  const path = (name: FieldName) => {
+    const value = text(name)
+    return value === null ? null : resolve(value)
+  }
+  const [accessKeyId, secretAccessKey] = [text('s3.accessKeyId'), text('s3.secretAccessKey')]
+  return {
+    endpoint: endpointOf(text('s3.endpoint'), text('s3.region')),
+    region: text('s3.region'),
+    addressing: text('s3.addressing') as S3Config['addressing'],
+    credentials: accessKeyId === null || secretAccessKey === null ? null : { accessKeyId, secretAccessKey },
+    caFile: path('s3.caFile'),
+    clientCertFile: path('s3.clientCertFile'),
+    clientKeyFile: path('s3.clientKeyFile'),
+    bucketPrefix: text('s3.bucketPrefix') ?? '',
+    buckets: pairs(values),
+    maxConnections: number('s3.maxConnections'),
+    connectTimeoutMs: number('s3.connectTimeoutMs'),
+    answerTimeoutMs: number('s3.answerTimeoutMs'),
+    idleTimeoutMs: number('s3.idleTimeoutMs'),
+  }
+}
+
+function endpointOf(endpoint: string | null, region: string | null): string {
+  return endpoint ?? `https://s3.${region}.amazonaws.com`
+}
+
+function pairs(values: Settings['values']): readonly (readonly [string, string])[] {
+  return (values.get('s3.buckets') as readonly string[]).map((pair) => {
+    const [name = '', there = ''] = pair.split('=')
+    return [name, there]
+  })
+}
+
+/** Adds what is wrong with the fields of the s3 store together. */
+export function checkS3({ values, origins, mistakes }: Settings): void {
+  if (values.get('store') !== 's3') return
+  const endpoint = values.get('s3.endpoint') as string | null
+  if (endpoint === null && values.get('s3.region') === null)
+    mistakes.push(
+      `s3.endpoint: must be set for store s3 (${FIELDS['s3.endpoint'].env}), or s3.region for AWS; ${FIELDS['s3.endpoint'].hint}`,
+    )
+  if ((endpoint === null || /\.amazonaws\.com/i.test(endpoint)) && !origins.has('systemBucket'))
+    mistakes.push(
+      `systemBucket: must be set for AWS (${FIELDS.systemBucket.env}), where the names of buckets are global; ${FIELDS.systemBucket.hint}`,
+    )
+  const system = values.get('systemBucket')
+  const [names, there] = [new Set<string>(), new Set<string>()]
+  for (const [name, stored] of pairs(values)) {
+    if (names.has(name) || there.has(stored))
+      mistakes.push(`s3.buckets: ${name}=${stored}: each name may stand once on each side`)
+    if (name === system || stored === system)
+      mistakes.push(`s3.buckets: ${name}=${stored}: the system bucket ${system} is never a bucket of clients`)
+    names.add(name)
+    there.add(stored)
+  }
+}

@@ -1,0 +1,94 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Config } from './config/config.ts'
+import type { S3Config } from './config/s3-config.ts'
+import { isError } from './errors.ts'
+import { openFilesystemStorage } from './storage/filesystem.ts'
+import { SystemBucketError } from './storage/s3/system-bucket.ts'
+import { openS3Storage } from './storage/s3.ts'
+import type { Storage } from './storage/storage.ts'
+
+/** Why Sealgate does not start, in a sentence for the operator. */
+export class StartupError extends Error {
+  override readonly name = 'StartupError'
+}
+
+/** Of the fs store. */
+export function storeDirectory(config: Config): string {
+  return join(config.dataDir, 'store')
+}
+
+/** The store as the operator knows it. */
+export function storeName({ s3, ...config }: Config): string {
+  if (s3 === null) return storeDirectory({ s3, ...config })
+  return `${s3.endpoint}${s3.bucketPrefix === '' ? '' : ` (buckets ${s3.bucketPrefix}…)`}`
+}
+
+/** Whether the fs store has been made. */
+export function hasFiles(config: Config): boolean {
+  return existsSync(join(storeDirectory(config), 'index.sqlite'))
+}
+
+export function openStore(config: Config, log: Logger, { readOnly = false } = {}): Promise<Storage> {
+  if (config.s3 !== null) return openS3(config, config.s3, log, readOnly)
+  return openFilesystemStorage({
+    directory: storeDirectory(config),
+    log: (message) => log.info(message),
+    readOnly,
+  })
+}
+
+/** A store that is just coming up is waited for: gateway and store are often started together. */
+const WAIT_FOR_STORE_MS = 20_000
+
+async function openS3(config: Config, s3: S3Config, log: Logger, readOnly: boolean): Promise<Storage> {
+  const { endpoint, region, addressing, credentials, bucketPrefix } = s3
+  const { maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs } = s3
+  const options = {
+    ...{ endpoint, region, addressing, credentials, bucketPrefix },
+    ...{ maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs },
+    tls: {
+      ca: pem('s3.caFile', s3.caFile),
+      cert: pem('s3.clientCertFile', s3.clientCertFile),
+      key: pem('s3.clientKeyFile', s3.clientKeyFile),
+    },
+    systemBucket: config.systemBucket,
+    buckets: new Map(s3.buckets),
+    readOnly,
+    warn: (message: string) => log.warn(message),
+  }
+  const until = performance.now() + WAIT_FOR_STORE_MS
+  for (;;) {
+    try {
+      return await openS3Storage(options)
+    } catch (error) {
+      if (isError(error, 'ServiceUnavailable', 'SlowDown') && performance.now() < until) {
+        log.warn({ err: error }, 'the store is not ready; trying again')
+        await sleep(1000)
+        continue
+      }
+      throw refused(s3, error)
+    }
+  }
+}
+
+function refused(s3: S3Config, error: unknown): unknown {
+  if (error instanceof SystemBucketError) return new StartupError(error.message, { cause: error })
+  if (!isError(error)) return error
+  const why = error.reason ?? error.message
+  return new StartupError(
+    `The store ${s3.endpoint} cannot be used: ${why}. Check s3.endpoint, s3.region and the credentials for it.`,
+    { cause: error },
+  )
+}
+
+function pem(field: string, path: string | null): string | undefined {
+  if (path === null) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new StartupError(`${field}: ${path} cannot be read: ${(error as Error).message}.`, { cause: error })
+  }
+}

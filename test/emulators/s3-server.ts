@@ -1,0 +1,374 @@
+/**
+ * An S3 server that keeps what it gets as it gets it: what is behind a gateway. Signatures, chunks and trailers are verified by the
+ * gateway's own front, bytes are kept by the fs store. It counts its calls, and can be made to ignore what real servers ignore.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isError, SealgateError } from '../../src/errors.ts'
+import { RequestHeaders } from '../../src/s3/headers.ts'
+import { readSmallBody, requestBody } from '../../src/s3/request-body.ts'
+import { authenticate } from '../../src/s3/sigv4.ts'
+import { parseTarget, type Target } from '../../src/s3/target.ts'
+import { childrenOf, childText, parseXml, type XmlTree, xmlDocument } from '../../src/s3/xml.ts'
+import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
+import type { ObjectAttributes, Storage, StoredObject, WriteCondition } from '../../src/storage/storage.ts'
+
+/** What a server may take no notice of. */
+export type Ignored = 'copy-source-if-match' | 'put' | 'copy' | 'complete' | 'delete'
+
+export interface S3Server {
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly storage: Storage
+  /** Names of the calls since the last `counted`, in their order. */
+  counted(): string[]
+  close(): Promise<void>
+}
+
+export interface S3ServerOptions {
+  readonly ignores?: readonly Ignored[]
+  /** Before anything of a call is done: may throw, or answer itself and return true. */
+  readonly intercept?: (call: string, request: IncomingMessage, response: ServerResponse) => boolean
+}
+
+interface Call {
+  readonly storage: Storage
+  readonly target: Target
+  readonly bucket: string
+  readonly key: string
+  readonly query: (name: string) => string | undefined
+  readonly headers: RequestHeaders
+  readonly body: () => ReturnType<typeof requestBody>
+  readonly ignores: ReadonlySet<Ignored>
+}
+
+interface Answer {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | AsyncIterable<Uint8Array>
+}
+
+const ACCESS_KEY_ID = 'AKIDSTORE'
+const SECRET_ACCESS_KEY = 'the-secret-of-the-store-behind'
+
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealgate-s3-server-'))
+  const storage = await openFilesystemStorage({ directory })
+  let calls: string[] = []
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const headers = new RequestHeaders(request.rawHeaders)
+    const target = parseTarget(request.url ?? '', headers.get('host'), [])
+    const method = request.method ?? ''
+    const signed = { method, target, headers }
+    const credentials = (id: string) => (id === ACCESS_KEY_ID ? SECRET_ACCESS_KEY : undefined)
+    const { payload } = authenticate(signed, { credentials, region: 'us-east-1', now: Date.now })
+    const name = nameOf(method, target, headers)
+    calls.push(name)
+    if (options.intercept?.(name, request, response) === true) return
+    const call: Call = {
+      storage,
+      target,
+      bucket: target.bucket ?? '',
+      key: target.key ?? '',
+      query: (parameter) => target.query.get(parameter),
+      headers,
+      body: () =>
+        requestBody({
+          body: request,
+          method,
+          headers,
+          payload,
+          maxBytes: 2 ** 40,
+          checksumsOf: method === 'POST' ? 'object' : 'body',
+        }),
+      ignores: new Set(options.ignores),
+    }
+    const operation = OPERATIONS[name]
+    if (operation === undefined) throw new SealgateError('NotImplemented')
+    await write(response, await operation(call))
+  }
+  const server = createServer((request, response) => {
+    serve(request, response).catch((error: unknown) => fail(request, response, error))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    accessKeyId: ACCESS_KEY_ID,
+    secretAccessKey: SECRET_ACCESS_KEY,
+    storage,
+    counted() {
+      const counted = calls
+      calls = []
+      return counted
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await storage.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function nameOf(method: string, { bucket, key, query }: Target, headers: RequestHeaders): string {
+  if (bucket === null) return 'ListBuckets'
+  const copies = headers.get('x-amz-copy-source') !== undefined
+  if (key === null) {
+    if (method !== 'GET') return `${BUCKET[method]}Bucket`
+    if (query.has('uploads')) return 'ListMultipartUploads'
+    return query.has('list-type') ? 'ListObjectsV2' : 'GetBucketSetting'
+  }
+  if (query.has('uploads')) return 'CreateMultipartUpload'
+  if (!query.has('uploadId')) return method === 'PUT' && copies ? 'CopyObject' : `${OBJECT[method]}Object`
+  if (method === 'PUT') return copies ? 'UploadPartCopy' : 'UploadPart'
+  return { GET: 'ListParts', POST: 'CompleteMultipartUpload', DELETE: 'AbortMultipartUpload' }[method] ?? ''
+}
+
+const BUCKET: Readonly<Record<string, string>> = { PUT: 'Create', HEAD: 'Head', DELETE: 'Delete' }
+const OBJECT: Readonly<Record<string, string>> = { PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }
+
+const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
+  async ListBuckets({ storage }) {
+    const buckets = await storage.listBuckets()
+    const Bucket = buckets.map(({ name, createdAt }) => ({ Name: name, CreationDate: iso(createdAt) }))
+    return xml('ListAllMyBucketsResult', { Buckets: { Bucket } })
+  },
+  async GetBucketSetting() {
+    throw new SealgateError('NotImplemented')
+  },
+  async CreateBucket({ storage, bucket }) {
+    await storage.createBucket(bucket)
+    return {}
+  },
+  async HeadBucket({ storage, bucket }) {
+    await storage.headBucket(bucket)
+    return {}
+  },
+  async DeleteBucket({ storage, bucket }) {
+    await storage.deleteBucket(bucket)
+    return { status: 204 }
+  },
+  async PutObject(call) {
+    const { storage, bucket, key } = call
+    const body = call.body()
+    const { etag } = await storage.putObject({
+      ...{ bucket, key, body, size: body.size },
+      ...attributes(call),
+      condition: condition(call, 'put'),
+    })
+    return { headers: { etag: `"${etag}"` } }
+  },
+  async HeadObject({ storage, bucket, key }) {
+    const object = await storage.headObject({ bucket, key })
+    return { headers: { ...shown(object), 'content-length': String(object.size) } }
+  },
+  async GetObject({ storage, bucket, key, headers }) {
+    const [, start, end] = /^bytes=(\d*)-(\d*)$/.exec(headers.get('range') ?? '') ?? []
+    const ifMatch = unquoted(headers.get('if-match'))
+    const range =
+      start === undefined
+        ? undefined
+        : start === ''
+          ? { suffix: Number(end) }
+          : { start: Number(start), end: Number(end) }
+    const found = await storage.getObject({ bucket, key, range, ifMatch })
+    const length = { 'content-length': String(found.end - found.start + 1) }
+    const where = { 'content-range': `bytes ${found.start}-${found.end}/${found.object.size}` }
+    return {
+      status: range === undefined ? 200 : 206,
+      headers: { ...shown(found.object), ...length, ...(range === undefined ? {} : where) },
+      body: found.body,
+    }
+  },
+  async DeleteObject(call) {
+    const { storage, bucket, key, headers, ignores } = call
+    const ifMatch = ignores.has('delete') ? undefined : unquoted(headers.get('if-match'))
+    await storage.deleteObject({ bucket, key, ifMatch })
+    return { status: 204 }
+  },
+  async CopyObject(call) {
+    const { storage, bucket, key } = call
+    const source = await sourceOf(call)
+    const copied = await storage.copyObject({
+      ...{ bucket, key, source, sourceEtag: source.etag, sourceSize: source.size },
+      ...attributes(call),
+      condition: condition(call, 'copy'),
+    })
+    return xml('CopyObjectResult', { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) })
+  },
+  async ListObjectsV2({ storage, bucket, query }) {
+    const page = await storage.listObjects({
+      bucket,
+      prefix: query('prefix') ?? '',
+      delimiter: query('delimiter') ?? '',
+      startAfter: query('start-after') ?? '',
+      continuationToken: query('continuation-token'),
+      maxKeys: Number(query('max-keys') ?? 1000),
+    })
+    return xml('ListBucketResult', {
+      EncodingType: 'url',
+      IsTruncated: page.next !== undefined,
+      NextContinuationToken: page.next,
+      Contents: page.objects.map((object) => ({
+        Key: encodeURIComponent(object.key),
+        LastModified: iso(object.lastModified),
+        ETag: `"${object.etag}"`,
+        Size: object.size,
+        StorageClass: object.storageClass,
+      })),
+      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
+    })
+  },
+  async CreateMultipartUpload(call) {
+    const { storage, bucket, key } = call
+    const { uploadId } = await storage.createMultipartUpload({ bucket, key, ...attributes(call) })
+    return xml('InitiateMultipartUploadResult', { UploadId: uploadId })
+  },
+  async UploadPart(call) {
+    const body = call.body()
+    const { etag } = await call.storage.uploadPart({ ...part(call), body, size: body.size })
+    return { headers: { etag: `"${etag}"` } }
+  },
+  async UploadPartCopy(call) {
+    const source = await sourceOf(call)
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(call.headers.get('x-amz-copy-source-range') ?? '') ?? []
+    const range = start === undefined ? undefined : { start: Number(start), end: Number(end) }
+    const found = await call.storage.getObject({ bucket: source.bucket, key: source.key, range })
+    const size = found.end - found.start + 1
+    const { etag } = await call.storage.uploadPart({ ...part(call), body: found.body, size })
+    return xml('CopyPartResult', { ETag: `"${etag}"`, LastModified: iso(Date.now()) })
+  },
+  async CompleteMultipartUpload(call) {
+    const listed = childrenOf(parseXml(await readSmallBody(call.body(), 4 * 1024 * 1024)), 'Part')
+    const parts = listed.map((element) => ({
+      partNumber: Number(childText(element, 'PartNumber')),
+      etag: unquoted(childText(element, 'ETag')) ?? '',
+    }))
+    const { etag } = await call.storage.completeMultipartUpload({
+      ...part(call),
+      parts,
+      condition: condition(call, 'complete'),
+    })
+    return xml('CompleteMultipartUploadResult', { ETag: `"${etag}"` })
+  },
+  async AbortMultipartUpload(call) {
+    await call.storage.abortMultipartUpload(part(call))
+    return { status: 204 }
+  },
+  async ListParts(call) {
+    const page = await call.storage.listParts({
+      ...part(call),
+      partNumberMarker: Number(call.query('part-number-marker') ?? 0),
+      maxParts: Number(call.query('max-parts') ?? 1000),
+    })
+    return xml('ListPartsResult', {
+      IsTruncated: page.isTruncated,
+      StorageClass: page.storageClass,
+      Part: page.parts.map(({ partNumber, size, etag, lastModified }) => ({
+        PartNumber: partNumber,
+        Size: size,
+        ETag: `"${etag}"`,
+        LastModified: iso(lastModified),
+      })),
+    })
+  },
+  async ListMultipartUploads({ storage, bucket, query }) {
+    const page = await storage.listMultipartUploads({
+      bucket,
+      prefix: query('prefix') ?? '',
+      delimiter: query('delimiter') ?? '',
+      keyMarker: query('key-marker') ?? '',
+      uploadIdMarker: query('upload-id-marker') ?? '',
+      maxUploads: Number(query('max-uploads') ?? 1000),
+    })
+    return xml('ListMultipartUploadsResult', {
+      EncodingType: 'url',
+      IsTruncated: page.isTruncated,
+      NextKeyMarker: encodeURIComponent(page.nextKeyMarker),
+      NextUploadIdMarker: page.nextUploadIdMarker,
+      Upload: page.uploads.map(({ key, uploadId, initiatedAt }) => ({
+        Key: encodeURIComponent(key),
+        UploadId: uploadId,
+        Initiated: iso(initiatedAt),
+      })),
+      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
+    })
+  },
+}
+
+function part({ bucket, key, query }: Call) {
+  return { bucket, key, uploadId: query('uploadId') ?? '', partNumber: Number(query('partNumber') ?? 0) }
+}
+
+async function sourceOf(call: Call) {
+  const path = decodeURIComponent((call.headers.get('x-amz-copy-source') ?? '').replace(/^\//, ''))
+  const [bucket, key] = [path.slice(0, path.indexOf('/')), path.slice(path.indexOf('/') + 1)]
+  const { etag, size } = await call.storage.headObject({ bucket, key })
+  const wanted = unquoted(call.headers.get('x-amz-copy-source-if-match'))
+  if (wanted !== undefined && wanted !== etag && !call.ignores.has('copy-source-if-match'))
+    throw new SealgateError('PreconditionFailed')
+  return { bucket, key, etag, size }
+}
+
+function condition({ headers, ignores }: Call, write: Ignored): WriteCondition | undefined {
+  if (ignores.has(write)) return undefined
+  if (headers.get('if-none-match') === '*') return { ifNoneMatch: '*' }
+  const ifMatch = unquoted(headers.get('if-match'))
+  return ifMatch === undefined ? undefined : { ifMatch }
+}
+
+const KEPT =
+  /^(cache-control|content-(disposition|encoding|language|type)|expires|x-amz-website-redirect-location)$/
+
+function attributes({ headers }: Call): ObjectAttributes {
+  const entries = headers.names().map((name) => [name, headers.get(name) ?? ''] as const)
+  const metadata = entries.filter(([name]) => name.startsWith('x-amz-meta-'))
+  return {
+    headers: Object.fromEntries(entries.filter(([name]) => KEPT.test(name))),
+    metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice(11), value])),
+    storageClass: headers.get('x-amz-storage-class') ?? 'STANDARD',
+  }
+}
+
+function shown(object: StoredObject): Record<string, string> {
+  const metadata = Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])
+  return {
+    ...object.headers,
+    ...(Object.fromEntries(metadata) as Record<string, string>),
+    etag: `"${object.etag}"`,
+    'last-modified': new Date(object.lastModified).toUTCString(),
+  }
+}
+
+function xml(root: string, content: XmlTree): Answer {
+  return { headers: { 'content-type': 'application/xml' }, body: xmlDocument(root, content) }
+}
+
+async function write(response: ServerResponse, { status = 200, headers = {}, body }: Answer): Promise<void> {
+  response.writeHead(status, headers)
+  if (typeof body === 'string' || body === undefined) return void response.end(body)
+  for await (const chunk of body)
+    if (!response.write(chunk))
+      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+  response.end()
+}
+
+function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (response.headersSent || response.writableEnded) return void response.destroy()
+  const known = isError(error) ? error : new SealgateError('InternalError', String(error))
+  response.writeHead(known.status, { 'content-type': 'application/xml', connection: 'close' })
+  response.end(request.method === 'HEAD' ? undefined : `<Error><Code>${known.kind}</Code></Error>`)
+}
+
+function unquoted(etag: string | undefined): string | undefined {
+  return etag?.replaceAll('"', '')
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString()
+}
