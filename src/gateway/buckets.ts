@@ -31,6 +31,7 @@ export async function headBucket(gateway: Gateway, bucket: string): Promise<void
   await gateway.storage.headBucket(bucket)
 }
 
+/** The bucket's records in the key ring stay: a backup of its objects may come back. */
 export async function deleteBucket(gateway: Gateway, bucket: string): Promise<void> {
   checkBucket(gateway, bucket)
   await gateway.storage.deleteBucket(bucket)

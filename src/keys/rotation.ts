@@ -4,7 +4,7 @@ import type { KeyRecords } from './key-records.ts'
 
 /** Orders to end epochs: `v1/rotate/<base64url of the pattern>`, with a random text in it. What says that there is an order is that the record changed. */
 export const ROTATE_PREFIX = 'v1/rotate/'
-const PATTERN = /^[a-z0-9.*-]{1,63}$/
+const PATTERN = /^[A-Za-z0-9._*-]{1,63}$/
 /** Records that are looked at; of orders for single buckets there can be some, and the collector removes old ones. */
 const MAX_RECORDS = 1000
 /** More orders than this between two looks are an order for all buckets. */
