@@ -25,7 +25,17 @@ describe('the command line', () => {
   it('lists its commands, and every variable that its help names exists', async () => {
     const help = await output(['--help'])
     const known = [...Object.values(FIELDS).map((field) => field.env as string), 'SEALGATE_CONFIG']
-    for (const command of ['serve', 'config', 'keygen', 'backup', 'decrypt', 'inspect']) {
+    for (const command of [
+      'serve',
+      'config',
+      'keygen',
+      'backup',
+      'decrypt',
+      'inspect',
+      'rotate',
+      'rewrap',
+      'keys',
+    ]) {
       assert.match(help, new RegExp(`^  ${command} `, 'm'))
       const text = await output([command, '--help'])
       for (const [variable] of text.matchAll(/SEALGATE_[A-Z_]+/g))
