@@ -14,7 +14,11 @@ export function metadataHash(
   headers: Readonly<Record<string, string>>,
   metadata: Readonly<Record<string, string>>,
 ): Buffer {
-  const entries = new Map(Object.entries(boundHeaders(headers)))
+  const entries = new Map<string, string>()
+  for (const name of BOUND_HEADERS) {
+    const value = canonicalHeader(name, headers[name] ?? '')
+    if (value !== '') entries.set(name, value)
+  }
   for (const [given, value] of Object.entries(metadata)) {
     const name = given.toLowerCase()
     if (name === ENVELOPE_METADATA_NAME) continue
@@ -33,9 +37,17 @@ export function metadataHash(
   return hash.digest()
 }
 
-/** Of a store's headers those that the hash speaks for, as it reads them: nothing else of them is authentic. */
+/**
+ * Of a store's headers those that the hash speaks for, with the bytes that they were stored with: nothing else of them is authentic. An
+ * aws-chunked that a store keeps or adds is none of them.
+ */
 export function boundHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const bound = BOUND_HEADERS.map((name) => [name, canonicalHeader(name, headers[name] ?? '')] as const)
+  const bound = BOUND_HEADERS.map((name) => {
+    const value = headers[name] ?? ''
+    const canonical = canonicalHeader(name, value)
+    const isChunked = name === 'content-encoding' && /aws-chunked/i.test(value)
+    return [name, isChunked || value === '' ? canonical : value] as const
+  })
   return Object.fromEntries(bound.filter(([, value]) => value !== ''))
 }
 
