@@ -134,7 +134,7 @@ describe('header fields', () => {
     assert.equal((await get('/k')).body, 'value')
   })
 
-  it("of tags, locks, ACLs and customers' keys are refused on each kind of write, and nothing is stored", async () => {
+  it('of tags, locks and ACLs are refused on each kind of write, and nothing is stored', async () => {
     for (const [name, value, status, code] of [
       ['x-amz-tagging', 'a=b', 501, 'NotImplemented'],
       ['x-amz-object-lock-mode', 'GOVERNANCE', 400, 'InvalidRequest'],

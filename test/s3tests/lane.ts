@@ -104,6 +104,6 @@ function printDifference(outcomes: Outcomes): void {
 
 function list(title: string, names: readonly string[]): void {
   if (names.length === 0) return
-  console.log(`\n${title}:`)
+  console.log(`\n${title.replace(/\.$/, '')}:`)
   for (const name of names) console.log(`  ${name}`)
 }
