@@ -70,8 +70,12 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
 
 export function otherDeployment(config: Config): StartupError {
   const another = config.s3 === null ? 'another data directory' : 'another system bucket and other buckets'
+  const [what, instead] =
+    config.realm === null
+      ? [`is not the one of the keyring ${keyringPath(config)}`, 'Use the keyring that belongs to it']
+      : [`is not ${config.realm}, which realm / SEALGATE_REALM names`, 'Name the realm that belongs to it']
   return new StartupError(
-    `${storeName(config)} belongs to another deployment: its realm is not the one of the keyring ${keyringPath(config)}. Use the keyring that belongs to it, or ${another}.`,
+    `${storeName(config)} belongs to another deployment: its realm ${what}. ${instead}, or ${another}.`,
   )
 }
 
@@ -83,14 +87,18 @@ function makeKeyring(config: Config, hasData: boolean): void {
       `The keyring ${path} is missing, but ${storeName(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,
     )
   }
-  createKeyring(path)
+  createKeyring(path, { passphrase: config.kms.passphrase, realm: config.realm ?? undefined })
 }
 
 /** The keyring is there if it is the default, is named, or lies where it would be made: it may hold retired CMKs. */
 export function kmsOptions({ kms, ...config }: Config): KmsOptions {
   const keyring = keyringPath({ kms, ...config })
   const isThere = kms.provider === 'local' || kms.keyring !== null || existsSync(keyring)
-  return { ...kms, local: isThere ? { keyring } : null }
+  return {
+    ...kms,
+    realm: config.realm,
+    local: isThere ? { keyring, passphrase: kms.passphrase } : null,
+  }
 }
 
 /** The composition root: a configuration and credentials become a running gateway. `prepare` has been called before. */

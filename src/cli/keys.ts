@@ -96,11 +96,13 @@ export async function importKeys(
 
 /** True if the store was of no deployment before. */
 async function claimFor(config: Config, opened: OfflineRecords, realm: string): Promise<boolean> {
-  const own = config.kms.provider === 'local' ? loadKeyring(keyringPath(config)).realm : realm
+  const { provider, passphrase } = config.kms
+  const ofKeyring = () => loadKeyring(keyringPath(config), passphrase).realm
+  const own = config.realm ?? (provider === 'local' ? ofKeyring() : realm)
   if (own === realm && opened.realm === realm) return false
   if (own === realm && opened.realm === null && (await opened.claim(realm))) return true
   throw new StartupError(
-    `The backup is of the deployment ${realm}, and ${own === realm ? 'the store' : 'the keyring'} is of another one (${own === realm ? opened.realm : own}). Nothing was added.`,
+    `The backup is of the deployment ${realm}, and ${own === realm ? 'the store' : config.realm === null ? 'the keyring' : 'the configuration'} is of another one (${own === realm ? opened.realm : own}). Nothing was added.`,
   )
 }
 

@@ -5,7 +5,7 @@ import { type BackupCommandOptions, backup } from './backup.ts'
 import { config } from './config.ts'
 import { type ConfigOption, configOption, guarded } from './guarded.ts'
 import { addKeyCommands } from './key-commands.ts'
-import { keygen } from './keygen.ts'
+import { type KeygenOptions, keygen } from './keygen.ts'
 import { addRecoveryCommands } from './recovery-commands.ts'
 import { serve } from './serve.ts'
 
@@ -40,11 +40,25 @@ export async function run(argv: readonly string[]): Promise<void> {
     .action((options: ConfigOption) => guarded(async () => config(options.config)))
   program
     .command('keygen')
-    .summary('make a keyring file')
-    .description('Make a keyring file for the local key service, readable by this user only.')
-    .argument('<file>', 'where to write it; an existing file is left alone')
+    .summary('make a keyring file, or add a key to one')
+    .description(
+      'Make a keyring file for the local key service, readable by this user only. With a passphrase in the configuration it is protected by that.',
+    )
+    .argument('<file>', 'where to write it; an existing file is left alone without --add or --protect')
+    .addOption(configOption())
+    .addOption(new Option('--add', 'add a key to an existing keyring, and make it the current one'))
+    .addOption(
+      new Option('--protect', 'put an existing keyring under the passphrase of the configuration').conflicts(
+        'add',
+      ),
+    )
+    .addOption(
+      new Option('--old-passphrase-file <file>', 'with --protect: its passphrase until now, if it has one'),
+    )
     .addHelpText('after', KEYGEN_HELP)
-    .action((file: string) => guarded(async () => keygen(file)))
+    .action((file: string, options: KeygenOptions & ConfigOption) =>
+      guarded(async () => keygen(file, options.config, options)),
+    )
   program
     .command('backup')
     .summary('copy the fs store, also while it is served')
@@ -83,8 +97,15 @@ SIGTERM or Ctrl-C stops: requests under way may end; a second signal ends at onc
 Exit status: 0 stopped, 2 refused to start (the message says what to do), 1 a fault.`
 
 const KEYGEN_HELP = `
+Examples:
+  sealgate keygen keyring.json              a new keyring; use it by SEALGATE_KEYRING
+  sealgate keygen keyring.json --add        new data keys are wrapped under a new key once gateways
+                                            are restarted; the old ones stay for what they wrapped
+  SEALGATE_KEYRING_PASSPHRASE_FILE=pass sealgate keygen keyring.json --protect
+                                            nobody can use the file without the passphrase
+
 Keep a copy in a safe place: without its keyring nothing that was sealed can be read.
-Use it by SEALGATE_KEYRING or the field kms.keyring.`
+The passphrase: SEALGATE_KEYRING_PASSPHRASE_FILE or SEALGATE_KEYRING_PASSPHRASE, at least 15 characters.`
 
 const BACKUP_HELP = `
 Keyring and credentials are not part of it: a copy of the data that includes the keyring protects nothing.

@@ -21,6 +21,7 @@ export interface Config {
   /** Null until the first start has made them. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
+  readonly realm: string | null
   /** Null for the fs store. */
   readonly s3: S3Config | null
   readonly kms: KmsConfig
@@ -91,6 +92,7 @@ function build({ values, rules }: Settings): Config {
         ? null
         : { accessKeyId: text('accessKeyId'), secretAccessKey: text('secretAccessKey') },
     systemBucket: text('systemBucket'),
+    realm: values.get('realm') as string | null,
     s3: buildS3(values),
     kms: buildKms(values),
     buckets: rules,

@@ -83,6 +83,14 @@ export const FIELDS = {
     form: 'a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens',
     hint: "bucket of the deployment's own records, never visible to clients",
   },
+  realm: {
+    type: 'string',
+    env: 'SEALGATE_REALM',
+    default: null,
+    pattern: /^[!-~]{1,128}$/,
+    form: 'the id of a deployment',
+    hint: 'the id of the deployment, which the record in its store must bear; without it that of the keyring, or of the store',
+  },
   ...S3_FIELDS,
   ...KMS_FIELDS,
   'epoch.maxAgeMs': {

@@ -10,6 +10,8 @@ export interface KmsConfig {
   readonly graceMs: number
   readonly timeoutMs: number
   readonly keyring: string | null
+  /** Of the keyring. */
+  readonly passphrase: { readonly value: string } | { readonly file: string } | null
   readonly tencent: {
     readonly region: string
     readonly keyId: string | null
@@ -60,10 +62,17 @@ export function buildKms(values: Settings['values']): KmsConfig {
     graceMs: values.get('kms.graceMs') as number,
     timeoutMs: values.get('kms.timeoutMs') as number,
     keyring: path('kms.keyring'),
+    passphrase: secret(text('kms.passphrase'), path('kms.passphraseFile')),
     tencent: tencent(text),
     aws: aws(text),
     vault: vault(text, path),
   }
+}
+
+/** A secret that is given by itself or in a file; the file comes first. */
+function secret(value: string | null, file: string | null): { value: string } | { file: string } | null {
+  if (file !== null) return { file }
+  return value === null ? null : { value }
 }
 
 type Text = (name: FieldName) => string | null
@@ -111,8 +120,7 @@ function vaultAuth(text: Text, path: Text): VaultAuthConfig {
   if (method === 'kubernetes')
     return { method, mount, role: text('kms.vault.role') ?? '', tokenFile: path('kms.vault.jwtFile') ?? '' }
   if (method === 'approle') {
-    const file = path('kms.vault.secretIdFile')
-    const secretId = file === null ? { value: text('kms.vault.secretId') ?? '' } : { file }
+    const secretId = secret(text('kms.vault.secretId'), path('kms.vault.secretIdFile')) ?? { value: '' }
     return { method, mount, roleId: text('kms.vault.roleId') ?? '', secretId }
   }
   const file = path('kms.vault.tokenFile')

@@ -44,6 +44,23 @@ export const KMS_FIELDS = {
     form: PATH_FORM,
     hint: 'keyring file of the local key service; default: keyring.json in the data directory',
   },
+  'kms.passphrase': {
+    type: 'string',
+    env: 'SEALGATE_KEYRING_PASSPHRASE',
+    default: null,
+    pattern: /^[^\r\n]{1,1024}$/u,
+    form: 'a passphrase of one line',
+    secret: true,
+    hint: 'passphrase of a keyring that is protected by one',
+  },
+  'kms.passphraseFile': {
+    type: 'string',
+    env: 'SEALGATE_KEYRING_PASSPHRASE_FILE',
+    default: null,
+    pattern: PATH,
+    form: PATH_FORM,
+    hint: 'a file with that passphrase, which nobody else can read; it comes before the field passphrase',
+  },
   'kms.tencent.region': {
     type: 'string',
     env: 'SEALGATE_TENCENT_REGION',

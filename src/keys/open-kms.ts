@@ -12,6 +12,8 @@ import { openVault, type VaultSection } from './kms/vault-service.ts'
 export interface KmsOptions {
   /** The one of buckets without a rule, and of names that do not say theirs. */
   readonly provider: Provider
+  /** Of the deployment, if the configuration names it: it comes before the one of a keyring. */
+  readonly realm: string | null
   readonly timeoutMs: number
   readonly local: LocalSection | null
   readonly tencent: TencentSection | null
@@ -24,7 +26,7 @@ export interface OpenedKms {
   readonly provider: Provider
   /** All services as one: the id of a CMK says which of them is asked. */
   readonly kms: Kms
-  /** Of this deployment, where the default service keeps it; null where the store does. */
+  /** Of this deployment, where the configuration or the default service names it; null where only the store does. */
   readonly realm: string | null
   /** The CMK of buckets that no rule speaks of, what the configuration calls it, and the CMKs that their objects may be sealed under besides. */
   readonly current: string
@@ -62,7 +64,7 @@ export async function openKms(options: KmsOptions, environment: Environment): Pr
     return {
       provider,
       kms: router,
-      realm,
+      realm: options.realm ?? realm,
       current,
       currentName: defaultName,
       others: all.filter((id) => id !== current),

@@ -93,6 +93,28 @@ describe('a refused start is a sentence that says what is wrong', () => {
     )
   })
 
+  it('a passphrase that is missing, wrong, weak, or for a keyring that has none', async () => {
+    const keyring = join(home, 'keyring.json')
+    const one = { SEALGATE_KEYRING: keyring, SEALGATE_KEYRING_PASSPHRASE: 'correct horse battery staple' }
+    const weak = await refused({ ...one, SEALGATE_KEYRING_PASSPHRASE: 'password' })
+    assert.match(weak, /passphrase is too weak: it has 8 characters, and at least 15 are needed/)
+    assert.equal(await sealgate(['keygen', keyring], one).exit, 0)
+    assert.match(await refused({ SEALGATE_KEYRING: keyring }), /protected by a passphrase; name that by/)
+    const other = { ...one, SEALGATE_KEYRING_PASSPHRASE: 'correct horse battery stable' }
+    assert.match(await refused(other), /the passphrase does not open it/)
+    const clear = join(home, 'clear.json')
+    assert.equal(await sealgate(['keygen', clear]).exit, 0)
+    assert.match(
+      await refused({ ...one, SEALGATE_KEYRING: clear }),
+      /not protected by one; run: sealgate keygen/,
+    )
+    assert.match(await refused({}, ['keygen', clear, '--protect']), /There is no passphrase\. Name it by/)
+    assert.match(
+      await refused({}, ['keygen', join(home, 'no.json'), '--add']),
+      /no\.json: there is no such file/,
+    )
+  })
+
   it('a keygen over a file, or where no directory is', async () => {
     writeFileSync(join(home, 'taken'), '')
     assert.match(await refused({}, ['keygen', join(home, 'taken')]), /exists already/)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { createKeyring } from '../../src/keys/index.ts'
 import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { VaultEmulator } from '../emulators/vault.ts'
@@ -148,6 +149,30 @@ describe('a gateway with several key services', () => {
     await fails(bucket.read('tencent'), 'KMS.NotFoundException', 400)
     await bucket.put('tencent', 'written anew')
     assert.equal((await bucket.read('tencent')).toString(), 'written anew')
+  })
+
+  it('a keyring of another deployment serves where the realm is named, and a realm that is not the store’s does not', async () => {
+    await server?.stop()
+    server = undefined
+    const other = join(dataDir, 'other.json')
+    const { current } = createKeyring(other)
+    const refused = (env: Record<string, string>, pattern: RegExp) =>
+      assert.rejects(startServer({ dataDir, env, readyTimeoutMs: 10_000 }), pattern)
+    await refused({ SEALGATE_KEYRING: other }, /its realm is not the one of the keyring .*other\.json/)
+    await refused(
+      { SEALGATE_REALM: 'another' },
+      /its realm is not another, which realm \/ SEALGATE_REALM names/,
+    )
+    const { realm } = JSON.parse(readFileSync(join(dataDir, 'keyring.json'), 'utf8')) as { realm: string }
+    const bucket = await restart({
+      SEALGATE_KEYRING: other,
+      SEALGATE_REALM: realm,
+      ...rule(current, keyring()),
+    })
+    await bucket.put('other keyring', 'x')
+    assert.equal(await cmkOf(bucket, 'other keyring'), current)
+    await fails(bucket.read('local'), 'KMS.NotFoundException', 400)
+    rmSync(other)
   })
 
   it('a rule that names no key refuses the start in a sentence', async () => {

@@ -1,8 +1,8 @@
 """
 How a wrapped DEK is unwrapped by each key service, from src/envelope/FORMAT.md section 12 alone; no code of the gateway, no SDK but boto3 for AWS.
 
-A file of keys is either a local keyring, or JSON with the deployment's realm and how its key services are reached:
-  {"realm": "…", "keyring": {…},
+A file of keys is either a local keyring (one under a passphrase takes that from SEALGATE_KEYRING_PASSPHRASE), or JSON with the deployment's realm and how its key services are reached:
+  {"realm": "…", "keyring": {…}, "passphrase": "…",
    "tencent": {"endpoint": "https://…", "region": "…", "secretId": "…", "secretKey": "…"},
    "aws": {"region": "…", "endpoint": null, "accessKeyId": null, "secretAccessKey": null},
    "vault": {"address": "https://…", "mount": "transit", "token": "…"},
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import struct
 import time
 import urllib.error
@@ -50,8 +51,12 @@ class Keys:
     """The key services of one deployment."""
 
     def __init__(self, description: dict):
-        if "keys" in description:
-            description = {"realm": description["realm"], "keyring": description}
+        if "keys" in description or "sealed" in description:
+            keyring = open_keyring(description, os.environ.get("SEALGATE_KEYRING_PASSPHRASE"))
+            description = {"realm": keyring["realm"], "keyring": keyring}
+        elif "keyring" in description:
+            keyring = open_keyring(description["keyring"], description.get("passphrase"))
+            description = {**description, "keyring": keyring}
         self.realm = description["realm"]
         self.services = description
 
@@ -73,6 +78,21 @@ class Keys:
 
 def canonical(context: dict[str, str]) -> bytes:
     return b"".join(lp(name) + lp(context[name]) for name in sorted(context))
+
+
+def open_keyring(keyring: dict, passphrase: str | None) -> dict:
+    """Section 12.2; a clear one is given back as it is."""
+    if keyring["version"] != 2:
+        return keyring
+    if passphrase is None:
+        raise Refused("the keyring is under a passphrase")
+    how = keyring["scrypt"]
+    if how["N"] not in (2**17, 2**18, 2**19, 2**20) or (how["r"], how["p"]) != (8, 1):
+        raise Refused("parameters of scrypt")
+    key = hashlib.scrypt(passphrase.encode(), salt=base64.b64decode(how["salt"]), n=how["N"], r=8, p=1,
+                         maxmem=2**31 - 1, dklen=32)
+    clear = gcm_open(key, bytes(12), base64.b64decode(keyring["sealed"]), b"sealgate/keyring/v2")
+    return json.loads(clear)
 
 
 def unwrap_local(keyring: dict, cmk_id: str, wrapped: bytes, context: dict[str, str]) -> bytes:

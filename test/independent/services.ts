@@ -31,6 +31,20 @@ export async function local(): Promise<Service> {
   }
 }
 
+/** A keyring that was made under a passphrase. */
+export async function passphrase(): Promise<Service> {
+  const secret = 'five random words, or ünïcode'
+  return {
+    name: 'passphrase',
+    env: { SEALGATE_KEYRING_PASSPHRASE: secret },
+    describe: (dataDir) => ({
+      keyring: JSON.parse(readFileSync(join(dataDir, 'keyring.json'), 'utf8')) as object,
+      passphrase: secret,
+    }),
+    close: async () => undefined,
+  }
+}
+
 /** A keyring whose first key was left for another one, and is gone. */
 export async function leftKey(): Promise<Service> {
   const id = `local:${randomBytes(8).toString('hex')}`

@@ -39,7 +39,8 @@ function options(more: Partial<KmsOptions> = {}): KmsOptions {
   return {
     provider: 'local',
     timeoutMs: 1000,
-    local: { keyring: path },
+    realm: null,
+    local: { keyring: path, passphrase: null },
     tencent: { region, endpoint, keyId: 'alias/orders', credentials },
     aws: null,
     vault: null,

@@ -85,17 +85,3 @@ export class HttpClient {
     return Buffer.concat(chunks).toString('utf8')
   }
 }
-
-/** The JSON object that an answer is; null if it is none. It may be a page of a proxy, or half of a key: it is quoted nowhere. */
-export function jsonObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : null
-  } catch {
-    return null
-  }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

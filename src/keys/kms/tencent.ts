@@ -1,5 +1,6 @@
 import { ownId } from './cmk-id.ts'
-import { type HttpAnswer, HttpClient, isRecord, jsonObject } from './http-client.ts'
+import { type HttpAnswer, HttpClient } from './http-client.ts'
+import { isRecord, jsonObject } from './json.ts'
 import {
   type EncryptionContext,
   type GeneratedDataKey,

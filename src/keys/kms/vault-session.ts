@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { SingleFlight } from '../../base/single-flight.ts'
-import { type HttpAnswer, isRecord, jsonObject } from './http-client.ts'
+import type { HttpAnswer } from './http-client.ts'
+import { isRecord, jsonObject } from './json.ts'
 import { KmsError } from './kms-error.ts'
 
 /** How the gateway proves itself to Vault or OpenBao. Files are read again whenever they are needed: others renew them. */

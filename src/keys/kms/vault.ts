@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ownId } from './cmk-id.ts'
-import { type HttpAnswer, HttpClient, isRecord, jsonObject } from './http-client.ts'
+import { type HttpAnswer, HttpClient } from './http-client.ts'
+import { isRecord, jsonObject } from './json.ts'
 import {
   canonicalContext,
   type EncryptionContext,

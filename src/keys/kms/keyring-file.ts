@@ -1,0 +1,195 @@
+import {
+  closeSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { jsonObject } from './json.ts'
+import {
+  type Keyring,
+  type KeyringDocument,
+  KeyringError,
+  newDocument,
+  parseDocument,
+  withNewKey,
+} from './keyring.ts'
+import { openSealed, sealKeyring, weakness } from './keyring-passphrase.ts'
+
+/** Where a passphrase is to be had. */
+export type Passphrase = { readonly value: string } | { readonly file: string }
+
+export interface NewKeyring {
+  /** The keyring is protected by it. */
+  readonly passphrase?: Passphrase | null
+  readonly realm?: string | undefined
+}
+
+/** Makes a keyring file with one fresh key, mode 0600. Throws EEXIST rather than replace a file. */
+export function createKeyring(path: string, { passphrase = null, realm }: NewKeyring = {}): Keyring {
+  const text = encode(path, newDocument(realm), passphrase === null ? null : secretOf(passphrase))
+  write(path, text)
+  syncDirectory(dirname(path))
+  return loadKeyring(path, passphrase)
+}
+
+/** Reads and checks a keyring file; throws KeyringError, or the system's error when it cannot be read. */
+export function loadKeyring(path: string, passphrase: Passphrase | null = null): Keyring {
+  return read(path, passphrase).keyring
+}
+
+/** Adds a fresh key, which new data keys are wrapped under by whoever loads the file from now on; the others stay for what they have wrapped. */
+export function addKey(path: string, passphrase: Passphrase | null = null): Keyring {
+  return replace(
+    path,
+    () => {
+      const secret = passphrase === null ? null : secretOf(passphrase)
+      return encode(path, withNewKey(read(path, passphrase).document), secret)
+    },
+    passphrase,
+  )
+}
+
+/** Puts a keyring under a passphrase, or under another one than `former`. */
+export function protectKeyring(
+  path: string,
+  passphrase: Passphrase,
+  former: Passphrase | null = null,
+): Keyring {
+  const change = () => encode(path, read(path, former).document, secretOf(passphrase))
+  return replace(path, change, passphrase)
+}
+
+function read(path: string, passphrase: Passphrase | null): { keyring: Keyring; document: KeyringDocument } {
+  const refuse = refuserOf(path)
+  const outer = parseJson(readPrivate(path, refuse), refuse)
+  if (outer['version'] !== 2) {
+    if (passphrase !== null)
+      refuse(
+        `a passphrase is configured, but it is not protected by one; run: sealgate keygen ${path} --protect`,
+      )
+    return parseDocument(outer, refuse)
+  }
+  if (passphrase === null)
+    return refuse(
+      'it is protected by a passphrase; name that by kms.passphraseFile / SEALGATE_KEYRING_PASSPHRASE_FILE or SEALGATE_KEYRING_PASSPHRASE',
+    )
+  return parseDocument(parseJson(unsealed(outer, secretOf(passphrase), refuse), refuse), refuse)
+}
+
+function unsealed(outer: Record<string, unknown>, secret: string, refuse: (why: string) => never): string {
+  let text: string | null
+  try {
+    text = openSealed(outer, secret)
+  } catch (error) {
+    if (error instanceof RangeError) return refuse(error.message)
+    throw error
+  }
+  return text ?? refuse('the passphrase does not open it')
+}
+
+function encode(path: string, document: KeyringDocument, secret: string | null): string {
+  const clear = JSON.stringify(document, null, 2)
+  if (secret === null) return `${clear}\n`
+  const weak = weakness(secret)
+  if (weak !== null) throw new KeyringError(`keyring ${path}: the passphrase is too weak: ${weak}`)
+  return `${JSON.stringify(sealKeyring(clear, secret), null, 2)}\n`
+}
+
+function secretOf(passphrase: Passphrase): string {
+  if ('value' in passphrase) return passphrase.value
+  const refuse = (why: string): never => {
+    throw new KeyringError(`passphrase file ${passphrase.file}: ${why}`)
+  }
+  const line = readPrivate(passphrase.file, refuse).replace(/\r?\n$/, '')
+  return line === '' || /[\r\n]/.test(line) ? refuse('it must hold one line, the passphrase') : line
+}
+
+/** The file is at every moment the old one or the new one, and whole; two who change it do not lose the key of one of them. */
+function replace(path: string, change: () => string, passphrase: Passphrase | null): Keyring {
+  const target = realpathSync(path)
+  const next = `${target}.new`
+  const file = openNext(path, next)
+  try {
+    const text = change()
+    const { uid, gid } = ownerOf(target)
+    writeFileSync(file, text)
+    fchownSync(file, uid, gid)
+    fsyncSync(file)
+  } catch (error) {
+    rmSync(next, { force: true })
+    throw error
+  } finally {
+    closeSync(file)
+  }
+  renameSync(next, target)
+  syncDirectory(dirname(target))
+  return loadKeyring(path, passphrase)
+}
+
+function openNext(path: string, next: string): number {
+  try {
+    return openSync(next, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    throw new KeyringError(
+      `keyring ${path}: it is being changed by somebody else; if nobody does, remove ${next} and try again`,
+    )
+  }
+}
+
+function ownerOf(path: string): { uid: number; gid: number } {
+  const file = openSync(path, 'r')
+  try {
+    return fstatSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function write(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    writeFileSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Data must never be sealed under a key whose file a power cut could still take away. */
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+function refuserOf(path: string): (why: string) => never {
+  return (why) => {
+    throw new KeyringError(`keyring ${path}: ${why}`)
+  }
+}
+
+function readPrivate(path: string, refuse: (why: string) => never): string {
+  const file = openSync(path, 'r')
+  try {
+    // Looked at through the open file, so that it cannot be swapped between the check and the read.
+    if ((fstatSync(file).mode & 0o077) !== 0) refuse(`others can read it; run: chmod 600 ${path}`)
+    return readFileSync(file, 'utf8')
+  } finally {
+    closeSync(file)
+  }
+}
+
+function parseJson(text: string, refuse: (why: string) => never): Record<string, unknown> {
+  return jsonObject(text) ?? refuse('it is not a JSON object; restore it from a backup')
+}
