@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { SealgateError } from '../errors.ts'
 import { ALL_CAPABILITIES, type StorageCapabilities } from './capabilities.ts'
+import { Ballast } from './filesystem/ballast.ts'
 import { Blobs, type NewBlob } from './filesystem/blobs.ts'
 import { IndexDatabase } from './filesystem/index-database.ts'
 import { listPage } from './filesystem/listing.ts'
@@ -72,13 +73,21 @@ const GIB = 1024 ** 3
  */
 export async function openFilesystemStorage(options: FilesystemOptions): Promise<Storage> {
   const file = join(options.directory, 'index.sqlite')
+  const ballast = new Ballast(options.directory)
   if (options.readOnly === true) {
     const index = new IndexDatabase(file, { readOnly: true })
-    return new FilesystemStorage(index, Blobs.forReading(options.directory, index))
+    return new FilesystemStorage(index, Blobs.forReading(options.directory, index), ballast)
   }
-  mkdirSync(join(options.directory, 'instances'), { recursive: true, mode: 0o700 })
-  const index = new IndexDatabase(file)
-  return new FilesystemStorage(index, await Blobs.open(options.directory, index))
+  return ballast.withRoom(async () => {
+    mkdirSync(join(options.directory, 'instances'), { recursive: true, mode: 0o700 })
+    const index = new IndexDatabase(file)
+    try {
+      return new FilesystemStorage(index, await Blobs.open(options.directory, index), ballast)
+    } catch (error) {
+      index.close()
+      throw error
+    }
+  })
 }
 
 class FilesystemStorage implements Storage {
@@ -92,11 +101,13 @@ class FilesystemStorage implements Storage {
   readonly capabilities: StorageCapabilities = ALL_CAPABILITIES
   readonly #index: IndexDatabase
   readonly #blobs: Blobs
+  readonly #ballast: Ballast
   readonly #running = new Set<Promise<unknown>>()
 
-  constructor(index: IndexDatabase, blobs: Blobs) {
+  constructor(index: IndexDatabase, blobs: Blobs, ballast: Ballast) {
     this.#index = index
     this.#blobs = blobs
+    this.#ballast = ballast
   }
 
   async listBuckets(): Promise<readonly StoredBucket[]> {
@@ -109,6 +120,7 @@ class FilesystemStorage implements Storage {
     return this.#index.write(() => {
       if (this.#index.get('SELECT 1 FROM bucket WHERE name = ?', bucket) !== undefined)
         throw new SealgateError('BucketAlreadyOwnedByYou')
+      this.#ballast.require()
       this.#index.run('INSERT INTO bucket VALUES (?, ?)', bucket, Date.now())
     })
   }
@@ -120,7 +132,7 @@ class FilesystemStorage implements Storage {
   }
 
   deleteBucket(bucket: string): Promise<void> {
-    return this.#index.write(() => {
+    return this.#free(() => {
       this.#requireBucket(bucket)
       if (this.#index.get('SELECT 1 FROM object WHERE bucket = ? LIMIT 1', bucket) !== undefined)
         throw new SealgateError('BucketNotEmpty')
@@ -138,6 +150,7 @@ class FilesystemStorage implements Storage {
   async #putObject(request: PutObjectRequest): Promise<PutObjectResult> {
     this.#requireBucket(request.bucket)
     checkCondition(this.#index, request, request.condition)
+    this.#ballast.require()
     const blob = await this.#blobs.write(request.size, request.body, request.signal)
     const extents: Extent[] = blob === null ? [] : [[blob.id, blob.size]]
     return this.#commit(blob, () => {
@@ -166,7 +179,7 @@ class FilesystemStorage implements Storage {
   }
 
   deleteObject({ bucket, key, ifMatch }: DeleteObjectRequest): Promise<void> {
-    return this.#index.write(() => {
+    return this.#free(() => {
       this.#requireBucket(bucket)
       const row = findObject(this.#index, { bucket, key })
       if (row === undefined) {
@@ -185,6 +198,7 @@ class FilesystemStorage implements Storage {
       const source = this.#requireObject(request.source)
       if (source.etag !== request.sourceEtag) throw overwritten()
       checkCondition(this.#index, request, request.condition)
+      this.#ballast.require()
       const extents = JSON.parse(source.extents) as Extent[]
       for (const [id] of extents) this.#blobs.addReference(id)
       return this.#putRow(request, source.size, source.etag, extents)
@@ -201,6 +215,7 @@ class FilesystemStorage implements Storage {
     const uploadId = newUploadId(now)
     await this.#index.write(() => {
       this.#requireBucket(request.bucket)
+      this.#ballast.require()
       insertUpload(this.#index, request, uploadId, now)
     })
     return { uploadId }
@@ -213,6 +228,7 @@ class FilesystemStorage implements Storage {
   async #uploadPart(request: UploadPartRequest): Promise<{ readonly etag: string }> {
     this.#requireBucket(request.bucket)
     findUpload(this.#index, request)
+    this.#ballast.require()
     const etag = randomBytes(16).toString('hex')
     const blob = await this.#blobs.write(request.size, request.body, request.signal)
     await this.#commit(blob, () => {
@@ -260,7 +276,7 @@ class FilesystemStorage implements Storage {
   }
 
   abortMultipartUpload(request: UploadReference): Promise<void> {
-    return this.#index.write(() => {
+    return this.#free(() => {
       this.#requireBucket(request.bucket)
       findUpload(this.#index, request)
       this.#dropUpload(request)
@@ -282,6 +298,11 @@ class FilesystemStorage implements Storage {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
     await this.#blobs.close()
     this.#index.close()
+  }
+
+  /** A write that makes the store smaller, also on a full disk. */
+  #free(run: () => void): Promise<void> {
+    return this.#ballast.withRoom(() => this.#index.write(run))
   }
 
   async #finished<T>(work: Promise<T>): Promise<T> {

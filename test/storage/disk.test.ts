@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -224,35 +225,85 @@ describe('an fs store', () => {
 
 describe('an fs store on a full disk', () => {
   const reason = process.getuid?.() === 0 ? false : 'a small file system needs root to be mounted'
-  it('refuses what does not fit, keeps what it has, and leaves nothing of the rest', {
-    skip: reason,
-  }, async (t) => {
+  const full = (error: unknown) => isError(error, 'ServiceUnavailable')
+
+  async function onSmallDisk(skip: (why: string) => void, run: (mount: string) => Promise<void>) {
     const mount = temporary()
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'sealgate-test', mount], { stdio: 'ignore' })
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'sealgate-test', mount], { stdio: 'ignore' })
     } catch {
-      return t.skip('this machine does not let root mount a tmpfs')
+      return skip('this machine does not let root mount a tmpfs')
     }
     try {
+      await run(mount)
+    } finally {
+      execFileSync('umount', ['-l', mount])
+    }
+  }
+
+  /** Others use the disk as well. */
+  function fillUp(mount: string): string {
+    const file = join(mount, 'of-others')
+    for (const bytes of [1_000_000, 1000]) {
+      try {
+        for (;;) appendFileSync(file, Buffer.alloc(bytes))
+      } catch {}
+    }
+    return file
+  }
+
+  async function untilTaken(storage: Storage, key: string): Promise<void> {
+    for (let n = 0; n < 30; n++) {
+      if ((await put(storage, 100, key).catch(full)) !== true) return
+      await sleep(100)
+    }
+    assert.fail('there is room, and nothing is taken')
+  }
+
+  it('refuses what does not fit, keeps what it has, and leaves nothing of the rest', { skip: reason }, (t) =>
+    onSmallDisk(t.skip.bind(t), async (mount) => {
       const { directory, storage } = await fresh(mount)
       await put(storage, 100_000, 'before')
-      const full = (error: unknown) => isError(error, 'ServiceUnavailable')
-      await assert.rejects(put(storage, 8_000_000), full)
+      await assert.rejects(put(storage, 30_000_000), full)
       assert.equal(blobFiles(directory).length, 1)
       const { uploadId } = await storage.createMultipartUpload(OBJECT)
-      const part = { ...OBJECT, uploadId, partNumber: 1, size: 8_000_000, body: bytes(8_000_000) }
+      const part = { ...OBJECT, uploadId, partNumber: 1, size: 30_000_000, body: bytes(30_000_000) }
       await assert.rejects(storage.uploadPart(part), full)
       assert.equal(blobFiles(directory).length, 1)
       // Small objects lie in the index, so this fills the index itself.
       await assert.rejects(async () => {
-        for (let n = 0; n < 1000; n++) await put(storage, 16_000, `small-${n}`)
+        for (let n = 0; n < 2000; n++) await put(storage, 16_000, `small-${n}`)
       }, full)
       assert.equal(await lengthOf(await storage.getObject({ ...OBJECT, key: 'before' })), 100_000)
       await storage.close().catch(() => undefined)
-    } finally {
-      execFileSync('umount', ['-l', mount])
-    }
-  })
+    }),
+  )
+
+  it('deletes, aborts, starts again, and takes new objects once there is room', { skip: reason }, (t) =>
+    onSmallDisk(t.skip.bind(t), async (mount) => {
+      const { directory, storage } = await fresh(mount)
+      for (let n = 0; n < 5; n++) await put(storage, 100_000, `k${n}`)
+      const { uploadId } = await storage.createMultipartUpload(OBJECT)
+      const other = fillUp(mount)
+      await assert.rejects(put(storage, 100), full)
+      await storage.deleteObject({ ...OBJECT, key: 'k0' })
+      await storage.abortMultipartUpload({ ...OBJECT, uploadId })
+      await assert.rejects(put(storage, 100), full, 'the room that was given up is for deletions')
+      rmSync(other)
+      await untilTaken(storage, 'k5')
+      fillUp(mount)
+      await storage.close()
+      const again = await openFilesystemStorage({ directory })
+      assert.equal(await lengthOf(await again.getObject({ ...OBJECT, key: 'k1' })), 100_000)
+      for (let n = 1; n < 5; n++) await again.deleteObject({ ...OBJECT, key: `k${n}` })
+      await assert.rejects(put(again, 100), full)
+      rmSync(other)
+      await untilTaken(again, 'k6')
+      assert.equal(await lengthOf(await again.getObject({ ...OBJECT, key: 'k6' })), 100)
+      await again.close()
+      await filesBecome(directory, 0)
+    }),
+  )
 })
 
 describe('processes that race for a key of an fs store', () => {

@@ -7,6 +7,7 @@ import type { IncomingBody } from '../storage.ts'
 import { blobPath, FileWriter, makeBlobDirectories, removeFile } from './blob-files.ts'
 import { lockDirectory } from './directory-lock.ts'
 import type { IndexDatabase } from './index-database.ts'
+import { readable } from './no-space.ts'
 import { makeHold, removalsAreHeld } from './removal-hold.ts'
 
 /** Bodies up to this size lie in the index: one commit instead of a file and two fsyncs. */
@@ -96,7 +97,7 @@ export class Blobs {
     } catch (error) {
       // A file that cannot be removed now keeps its lease, and recovery removes it.
       if (writer === null || (await writer.discard(this.#path(id)))) this.#settle(lease)
-      throw noSpace(error) ?? error
+      throw readable(error)
     }
     if (size > 0) return { id, lease, size, inline: writer === null ? Buffer.concat(pending) : null }
     this.#settle(lease)
@@ -180,7 +181,10 @@ export class Blobs {
     // The index remembers what could not be removed.
     await this.#removeGarbage().catch(() => undefined)
     clearTimeout(this.#sweep)
-    await this.#index.write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))
+    await this.#index
+      .write(() => this.#index.run('DELETE FROM lease WHERE instance = ?', this.#instance))
+      // On a full disk: the next start finds them, and buries this instance.
+      .catch(() => undefined)
     this.#lock.release()
     rmSync(join(this.#directory, 'instances', this.#instance), { recursive: true, force: true })
   }
@@ -293,11 +297,4 @@ export class Blobs {
   #path(id: number): string {
     return blobPath(this.#directory, id)
   }
-}
-
-/** A full disk is no fault of the request, and may be mended while clients try again. */
-function noSpace(error: unknown): SealgateError | null {
-  const code = (error as NodeJS.ErrnoException | null)?.code
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return null
-  return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
-import { SealgateError } from '../../errors.ts'
+import { readable } from './no-space.ts'
 import { isSqliteError } from './sqlite-error.ts'
 
 /** The version of the index; another one is refused at open. */
@@ -181,10 +181,4 @@ function openForReading(file: string): DatabaseSync {
     if (!isSqliteError(error, 'cannotOpen', 'readOnly') || (log?.size ?? 0) > 0) throw error
     return new DatabaseSync(`${pathToFileURL(file).href}?immutable=1`, { readOnly: true })
   }
-}
-
-/** A full disk is said to clients, everything else is for the log. */
-function readable(error: unknown): unknown {
-  if (!isSqliteError(error, 'full')) return error
-  return new SealgateError('ServiceUnavailable', 'The store has no space left.', { cause: error })
 }

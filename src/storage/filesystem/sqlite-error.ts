@@ -6,3 +6,13 @@ export function isSqliteError(error: unknown, ...codes: readonly (keyof typeof S
   const code = (error as { errcode?: unknown } | null)?.errcode
   return typeof code === 'number' && codes.some((name) => SQLITE[name] === (code & 0xff))
 }
+
+/** SQLITE_IOERR_SHMSIZE: the file of shared memory beside the log could not be made as large as it must be. */
+const SHARED_MEMORY_SIZE = 4874
+
+/** True if SQLite met a full disk. */
+export function isDiskFull(error: unknown): boolean {
+  return (
+    isSqliteError(error, 'full') || (error as { errcode?: unknown } | null)?.errcode === SHARED_MEMORY_SIZE
+  )
+}
