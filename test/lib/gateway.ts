@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +19,7 @@ import {
 import { createS3Handler } from '../../src/s3/handler.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { openRealStore, realStore } from './real-store.ts'
 
 /** A whole gateway inside this process: real socket, real store in a directory of its own, real keyring. */
 export interface TestGateway {
@@ -46,9 +48,16 @@ export interface TestGatewayOptions {
   readonly gatewayNow?: () => number
 }
 
+/** The fs store, or that of the lane: then with buckets of its own. */
+function openTestStore(directory: string): Promise<Storage> {
+  if (realStore() === null) return openFilesystemStorage({ directory: join(directory, 'store') })
+  const prefix = `t${randomBytes(5).toString('hex')}-`
+  return openRealStore({ systemBucket: `${prefix}records`, bucketPrefix: prefix })
+}
+
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sealgate-test-'))
-  const opened = await openFilesystemStorage({ directory: join(directory, 'store') })
+  const opened = await openTestStore(directory)
   const storage = options.wrap?.(opened) ?? opened
   await createKeyring(join(directory, 'keyring.json'))
   const keyring = await loadKeyring(join(directory, 'keyring.json'))

@@ -6,10 +6,18 @@ import type { Differences } from '../conformance/storage.ts'
 export interface RealStore {
   readonly name: string
   readonly differences: Differences
+  /** Tests of the wire that ask for what it cannot do: name and reason. */
+  readonly expected: Readonly<Record<string, string>>
+  /** Suites that are of the fs store alone: file and reason. */
+  readonly leftOut: Readonly<Record<string, string>>
 }
+
+const LEFT_OUT = {}
 
 const MINIO: RealStore = {
   name: 'MinIO',
+  expected: {},
+  leftOut: LEFT_OUT,
   differences: {
     equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
     uploadHidesBucket: 'it looks for the upload first',
@@ -33,6 +41,8 @@ const MINIO: RealStore = {
 
 const CEPH: RealStore = {
   name: 'Ceph RGW',
+  expected: {},
+  leftOut: LEFT_OUT,
   differences: {
     equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
     startSkipsPrefix: 'a start inside a common prefix is taken for its end',
@@ -53,7 +63,7 @@ export function realStore(): RealStore | null {
   return store
 }
 
-export function openRealStore(systemBucket: string): Promise<Storage> {
+export function openRealStore(names: { systemBucket: string; bucketPrefix?: string }): Promise<Storage> {
   const variable = (name: string) => {
     const value = process.env[name]
     if (value === undefined) throw new Error(`${name} is not set`)
@@ -67,6 +77,6 @@ export function openRealStore(systemBucket: string): Promise<Storage> {
       accessKeyId: variable('TEST_STORE_ACCESS_KEY_ID'),
       secretAccessKey: variable('TEST_STORE_SECRET_ACCESS_KEY'),
     },
-    systemBucket,
+    ...names,
   })
 }

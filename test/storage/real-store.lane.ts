@@ -9,7 +9,7 @@ if (store === null)
 storageConformance(
   `s3, before ${store.name},`,
   async () => {
-    const storage = await openRealStore(`records-${randomBytes(4).toString('hex')}`)
+    const storage = await openRealStore({ systemBucket: `records-${randomBytes(4).toString('hex')}` })
     return { storage, close: () => storage.close() }
   },
   store.differences,

@@ -57,15 +57,11 @@ function withoutFraming(encoding: string | undefined): string | undefined {
 }
 
 function storedMetadata(headers: Headers): Record<string, string> {
-  const metadata: Record<string, string> = {}
-  let bytes = 0
-  for (const [name, value] of Object.entries(headers)) {
-    if (!name.startsWith(METADATA)) continue
-    bytes += name.length + value.length
-    metadata[name.slice(METADATA.length)] = decodeValue(value)
-  }
+  const fields = Object.entries(headers).filter(([name]) => name.startsWith(METADATA))
+  const bytes = fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
   if (bytes > MAX_METADATA_BYTES) throw badAnswer('more metadata than an object can have')
-  return metadata
+  // Any name is possible here, also one that an object has by itself.
+  return Object.fromEntries(fields.map(([name, value]) => [name.slice(METADATA.length), decodeValue(value)]))
 }
 
 /** Quotes go, and hex is lower case; what is no ETag is refused. */
