@@ -5,6 +5,7 @@ export {
   MAX_SEALED_FOOTER,
   MIN_PART_SIZE,
   SALT_SIZE,
+  SEGMENT_SIZE,
 } from './constants.ts'
 export {
   type Binding,

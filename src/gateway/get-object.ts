@@ -1,5 +1,6 @@
 import { integrityError, storedSize } from '../envelope/index.ts'
-import type { ObjectBody } from '../storage/storage.ts'
+import { isError } from '../errors.ts'
+import type { GetObjectResult, ObjectBody } from '../storage/storage.ts'
 import { checkReadConditions, matches, type ReadConditions } from './conditions.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
@@ -15,7 +16,7 @@ import {
   retryOverwritten,
 } from './open-object.ts'
 import type { RangeRequest } from './range.ts'
-import { openInMemory, openWhole, readPlain } from './read-plain.ts'
+import { likelyRange, openAnswered, openInMemory, openWhole, readPlain } from './read-plain.ts'
 
 export interface GetObjectInput extends ObjectRequest {
   readonly range?: RangeRequest | undefined
@@ -36,7 +37,11 @@ const AT_ONCE_BYTES = 1024 * 1024
 export async function getObject(gateway: Gateway, input: GetObjectInput): Promise<GetObjectOutput> {
   checkBucket(gateway, input.bucket)
   return retryOverwritten(() =>
-    input.range === undefined ? getWhole(gateway, input) : getRange(gateway, input, input.range),
+    input.range === undefined
+      ? getWhole(gateway, input)
+      : input.range.kind === 'closed'
+        ? getClosedRange(gateway, input, input.range)
+        : getRange(gateway, input, input.range),
   )
 }
 
@@ -96,6 +101,48 @@ async function getStream(
 
 function wholeOf({ checksums }: GetObjectInput) {
   return { range: undefined, checksums }
+}
+
+type ClosedRange = Extract<RangeRequest, { kind: 'closed' }>
+
+/**
+ * A closed range is asked for where it lies in an object that came by one PUT, or in parts of whole segments, as nearly all do: then
+ * the first call to the store is the only one. In other objects it lies elsewhere, which the footer tells, and is asked for again.
+ */
+async function getClosedRange(
+  gateway: Gateway,
+  input: GetObjectInput,
+  range: ClosedRange,
+): Promise<GetObjectOutput> {
+  const { bucket, key, signal } = input
+  const likely = likelyRange(range.start, range.end)
+  let answer: GetObjectResult
+  try {
+    answer = await gateway.storage.getObject({ bucket, key, range: likely, signal })
+  } catch (error) {
+    if (!isError(error, 'InvalidRange')) throw error
+    // Behind the end of what is stored, so behind the end of what is in it; how long that is, a HEAD tells.
+    return getRange(gateway, input, range)
+  }
+  try {
+    const object = await openObject(gateway, input, answer.object)
+    checkReadConditions(input.conditions, object.stored, gateway.now())
+    if (answer.start !== likely.start || answer.end !== Math.min(likely.end, object.stored.size - 1))
+      throw integrityError('the store answered another range than the one asked')
+    if (!rangeStands(input, object)) {
+      answer.body.destroy()
+      return await getWhole(gateway, input)
+    }
+    const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
+    const description = describeObject(object, footer, { range, checksums: input.checksums })
+    const slice = description.slice ?? range
+    const plain =
+      openAnswered(object, footer, slice, answer) ?? readPlain(gateway, object, footer, slice, signal)
+    return { ...description, body: await startStream(plain) }
+  } catch (error) {
+    answer.body.destroy()
+    throw error
+  }
 }
 
 async function getRange(

@@ -1,16 +1,20 @@
 import { isError, SealgateError } from '../errors.ts'
 import type { KeyRecords } from '../keys/index.ts'
-import { putSystemObject, readSystemObject, type SystemBucket, systemObjects } from './system-bucket.ts'
+import {
+  createSystemObject,
+  putSystemObject,
+  readSystemObject,
+  type SystemBucket,
+  systemObjects,
+} from './system-bucket.ts'
 
 /** The records of the keys, kept in the system bucket. */
 export function systemKeyRecords(bucket: SystemBucket): KeyRecords {
   return {
     async create(name, bytes) {
       try {
-        await putSystemObject(bucket, name, bytes, { ifNoneMatch: '*' })
-        return true
+        return await createSystemObject(bucket, name, bytes)
       } catch (error) {
-        if (isError(error, 'PreconditionFailed')) return false
         throw ours(error)
       }
     },

@@ -5,10 +5,11 @@ import {
   layoutParts,
   openRange,
   type PartLayout,
+  SEGMENT_SIZE,
   storedRange,
   verifyPadding,
 } from '../envelope/index.ts'
-import type { ObjectBody } from '../storage/storage.ts'
+import type { GetObjectResult, ObjectBody } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { checkFooter, type OpenedObject } from './open-object.ts'
 import type { Slice } from './range.ts'
@@ -40,6 +41,47 @@ export async function* readPlain(
     if (answer.start !== start || answer.end !== end || answer.object.size !== stored.size)
       throw integrityError('the store answered another range than the one asked')
     yield* openRange({ objectKey, parts, start: slice.start, endInclusive: slice.end, body: answer.body })
+  } finally {
+    answer.body.destroy()
+  }
+}
+
+/** Where a closed range of plaintext lies if every segment before its end is a full one. */
+export function likelyRange(start: number, end: number): { readonly start: number; readonly end: number } {
+  const longer = layoutParts({ plainSize: end + SEGMENT_SIZE, parts: [] })
+  const { storedStart, storedEnd } = storedRange(longer, start, end)
+  return { start: storedStart, end: storedEnd }
+}
+
+/** Plaintext of a slice out of an answer that holds it; null, and the answer given up, if it lies elsewhere in this object. */
+export function openAnswered(
+  object: OpenedObject,
+  footer: Footer | null,
+  slice: Slice,
+  answer: GetObjectResult,
+): AsyncGenerator<Buffer> | null {
+  const parts = partsOf(object, footer)
+  const { storedStart, storedEnd } = storedRange(parts, slice.start, slice.end)
+  if (answer.start === storedStart && answer.end >= storedEnd)
+    return openBeginning(object, parts, slice, storedEnd - storedStart + 1, answer)
+  answer.body.destroy()
+  return null
+}
+
+/** A little that is behind the bytes that are wanted is read as well, so that the connection can be used again. */
+async function* openBeginning(
+  { objectKey }: OpenedObject,
+  parts: readonly PartLayout[],
+  slice: Slice,
+  bytes: number,
+  answer: GetObjectResult,
+): AsyncGenerator<Buffer> {
+  const reader = new StoredReader(answer.body)
+  try {
+    const body = reader.take(bytes)
+    yield* openRange({ objectKey, parts, start: slice.start, endInclusive: slice.end, body })
+    const behind = answer.end - answer.start + 1 - bytes
+    if (behind <= SEGMENT_SIZE) for await (const _ of reader.take(behind));
   } finally {
     answer.body.destroy()
   }

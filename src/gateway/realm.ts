@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isError } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
-import { putSystemObject, readSystemObject } from './system-bucket.ts'
+import { createSystemObject, readSystemObject } from './system-bucket.ts'
 
 const REALM_KEY = 'v1/realm'
 const REALM_BYTES = 4096
@@ -16,12 +16,7 @@ export async function claimRealm(storage: Storage, systemBucket: string, realm: 
     if (!isError(error, 'BucketAlreadyOwnedByYou')) throw error
   })
   const record = Buffer.from(JSON.stringify({ version: 1, realm }))
-  try {
-    await putSystemObject({ storage, systemBucket }, REALM_KEY, record, { ifNoneMatch: '*' })
-    return true
-  } catch (error) {
-    if (!isError(error, 'PreconditionFailed')) throw error
-  }
+  if (await createSystemObject({ storage, systemBucket }, REALM_KEY, record)) return true
   return (await storedRealm(storage, systemBucket)) === realm
 }
 

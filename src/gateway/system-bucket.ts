@@ -1,4 +1,4 @@
-import { setImmediate as turnOfOthers } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import type { ListedObject, Storage, WriteCondition } from '../storage/storage.ts'
@@ -27,6 +27,30 @@ export async function putSystemObject(
     body: once(bytes),
     condition,
   })
+}
+
+/** How long a store that does not enforce the condition is given to show another's record. */
+const SETTLE_MS = 500
+
+/**
+ * Puts a record that must not be there yet; false if it is. Few stores do not enforce that: there it is looked for before and, once
+ * others have had time, after, so that of two who are at it at once at most one goes on.
+ */
+export async function createSystemObject(bucket: SystemBucket, key: string, bytes: Buffer): Promise<boolean> {
+  if (!bucket.storage.capabilities.conditions.put.ifNoneMatch) {
+    const limit = 64 * 1024
+    if ((await readSystemObject(bucket, key, limit)) !== null) return false
+    await putSystemObject(bucket, key, bytes)
+    await sleep(SETTLE_MS)
+    return (await readSystemObject(bucket, key, limit))?.equals(bytes) === true
+  }
+  try {
+    await putSystemObject(bucket, key, bytes, { ifNoneMatch: '*' })
+    return true
+  } catch (error) {
+    if (isError(error, 'PreconditionFailed')) return false
+    throw error
+  }
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

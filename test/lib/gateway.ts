@@ -35,6 +35,8 @@ export interface TestGateway {
 }
 
 export interface TestGatewayOptions {
+  /** Instead of the fs store, or that of the lane; the gateway closes it. */
+  readonly store?: Storage
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
   /** Other keys than those of a keyring with one CMK. */
@@ -57,7 +59,7 @@ function openTestStore(directory: string): Promise<Storage> {
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'sealgate-test-'))
-  const opened = await openTestStore(directory)
+  const opened = options.store ?? (await openTestStore(directory))
   const storage = options.wrap?.(opened) ?? opened
   await createKeyring(join(directory, 'keyring.json'))
   const keyring = await loadKeyring(join(directory, 'keyring.json'))
