@@ -123,9 +123,16 @@ export class IndexDatabase {
       for (const settle of results) settle()
     } catch (error) {
       // A full or broken disk can end the transaction by itself, in any of its writes.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#rollBack()
       for (const { reject } of batch) reject(readable(error))
     }
+  }
+
+  /** On a disk that fails even this may fail; the transaction is lost in any case, and those who wait must be told. */
+  #rollBack(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    } catch {}
   }
 
   /** Runs one write in its savepoint and returns what to tell its caller once the whole is durable. */
@@ -145,7 +152,7 @@ export class IndexDatabase {
   #fail(error: unknown): void {
     const batch = this.#waiting
     this.#waiting = []
-    for (const { reject } of batch) reject(error)
+    for (const { reject } of batch) reject(readable(error))
   }
 
   #statement(sql: string): StatementSync {
