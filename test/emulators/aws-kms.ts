@@ -81,7 +81,7 @@ export class AwsKmsEmulator extends Emulator {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const { code } = error
-      const answer = { __type: code, message: `emulated ${code}` }
+      const answer = { __type: code, message: error.message }
       return { action, body: parameters, error: code, status: SERVER_FAULTS.test(code) ? 500 : 400, answer }
     }
   }
@@ -184,6 +184,11 @@ export class AwsKmsEmulator extends Emulator {
     const bytes = Buffer.from(String(blob), 'base64')
     const [head, sealed] = [bytes.subarray(0, 36), bytes.subarray(36)]
     const maker = [...this.#keys.values()].find(({ id }) => id === head.toString('latin1'))
+    if (maker === undefined && /^[0-9a-f-]{36}$/.test(head.toString('latin1')))
+      throw new Refusal(
+        'AccessDeniedException',
+        'The ciphertext refers to a customer master key that does not exist.',
+      )
     if (maker === undefined || sealed.length < 29) throw new Refusal('InvalidCiphertextException')
     if (named !== undefined && this.#find(named) !== maker) throw new Refusal('IncorrectKeyException')
     const key = this.#usable(maker.arn, account)

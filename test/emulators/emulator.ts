@@ -120,8 +120,8 @@ export abstract class Emulator {
 export class Refusal extends Error {
   readonly code: string
 
-  constructor(code: string) {
-    super(code)
+  constructor(code: string, message = `emulated ${code}`) {
+    super(message)
     this.code = code
   }
 }

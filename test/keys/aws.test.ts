@@ -58,6 +58,10 @@ describe('AWS KMS', () => {
     const forged = await kms.generateDataKey(foreign, context)
     await assert.rejects(kms.decrypt(cmk, forged.wrapped, context), WrappedKeyError)
     assert.equal(emulator.calls.at(-1)?.error, 'IncorrectKeyException')
+    const { wrapped } = await kms.generateDataKey(cmk, context)
+    wrapped.write('00000000', 0)
+    await assert.rejects(kms.decrypt(cmk, wrapped, context), WrappedKeyError)
+    assert.equal(emulator.calls.at(-1)?.error, 'AccessDeniedException')
   })
 
   it('moves a wrapped key to another CMK of its region without showing it, and checks both ends', async () => {

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { LocalKms } from '../../src/keys/index.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { addKey, createKeyring, LocalKms } from '../../src/keys/index.ts'
 import { AwsKms } from '../../src/keys/kms/aws.ts'
 import { TencentKms } from '../../src/keys/kms/tencent.ts'
 import { VaultKms } from '../../src/keys/kms/vault.ts'
@@ -17,6 +20,21 @@ kmsConformance('the local keyring', async () => {
     other,
     absent: 'local:0000000000000003',
     close: async () => undefined,
+  }
+})
+
+kmsConformance('a keyring under a passphrase, with a key that was added', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sealgate-conformance-'))
+  const path = join(directory, 'keyring.json')
+  const passphrase = { value: 'correct horse battery staple' }
+  const { current: other } = createKeyring(path, { passphrase })
+  const keyring = addKey(path, passphrase)
+  return {
+    kms: new LocalKms(keyring),
+    cmk: keyring.current,
+    other,
+    absent: 'local:0000000000000003',
+    close: async () => rmSync(directory, { recursive: true }),
   }
 })
 

@@ -39,6 +39,8 @@ const BY_NAME = new Map(
 )
 /** Also `IncorrectKeyException`: it is a blob of another CMK than the one that was named. */
 const NOT_OURS = ['InvalidCiphertextException', 'IncorrectKeyException']
+/** How a blob of a CMK that is not there, or not ours to use, is told from a call that is not permitted: by the message alone. */
+const FOREIGN = /^The ciphertext refers to/
 const NO_CREDENTIALS = ['CredentialsProviderError', 'TokenProviderError']
 
 interface SdkError {
@@ -54,7 +56,7 @@ interface SdkError {
 export function awsFault(error: unknown, hadCredentials: boolean): Error {
   if (error instanceof KmsError || error instanceof WrappedKeyError) return error
   const { name = '', message = '', code, $metadata, $response } = error as SdkError
-  if (NOT_OURS.includes(name))
+  if (NOT_OURS.includes(name) || (name === 'AccessDeniedException' && FOREIGN.test(message)))
     return new WrappedKeyError('the KMS says that it did not wrap this under this context')
   const known = BY_NAME.get(name)
   if (known !== undefined) return new KmsError(known, name, message, error)

@@ -114,7 +114,8 @@ export class AwsKms implements ReEncryptingKms {
     const { KeyMetadata: key } = await this.#call(name, (client, options) => client.send(command, options))
     if (key?.Arn === undefined || ownId('aws', key.Arn) === null)
       throw new KmsError('protocol', 'MissingField', 'AWS KMS described a key without its ARN')
-    if (key.KeyUsage !== 'ENCRYPT_DECRYPT' || key.KeySpec !== 'SYMMETRIC_DEFAULT')
+    const { KeyUsage = 'ENCRYPT_DECRYPT', KeySpec = 'SYMMETRIC_DEFAULT' } = key
+    if (KeyUsage !== 'ENCRYPT_DECRYPT' || KeySpec !== 'SYMMETRIC_DEFAULT')
       throw new KmsError('key-usage', 'WrongKind', `${name} is no symmetric key for encryption`)
     return key.Arn
   }
