@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { FIELDS } from '../../src/config/fields.ts'
+import { FAULT_TABLE, type FaultRow } from '../keys/kms-fault-table.ts'
 import {
   type Deployment,
   dollarsPerMonth,
@@ -59,3 +60,24 @@ it('the table of docs/keys.md is what the model gives for the default limits', (
   const want = Array.from({ length: 7 }, (_, n) => row(10 ** (n + 3)))
   assert.deepEqual(found, want)
 })
+
+it('docs/keys.md has every fault of a key service that the gateway is tested with, and what comes of it', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/keys.md'), 'utf8')
+  const [, section = ''] = page.split('## Faults\n')
+  const found = section.split('\n').filter((line) => /^\| (?!What|---)/.test(line))
+  assert.deepEqual(found, FAULT_TABLE.map(faultRow))
+})
+
+const SERVICES = { tencent: 'Tencent', aws: 'AWS', vault: 'Vault' } as const
+
+function faultRow(row: FaultRow): string {
+  const names = Object.keys(SERVICES) as (keyof typeof SERVICES)[]
+  const answer = (what: 'read' | 'write') => {
+    const other = names.flatMap((name) => {
+      const differs = row[name]?.[what]
+      return differs === undefined ? [] : [`${SERVICES[name]}: ${differs}`]
+    })
+    return [row[what], ...other].join('; ')
+  }
+  return `| ${[row.name, ...names.map((name) => row[name]?.says ?? '–'), answer('write'), answer('read')].join(' | ')} |`
+}

@@ -69,8 +69,12 @@ export class AwsKmsEmulator extends Emulator {
     this.#accounts.set(accessKeyId, { secretAccessKey, token: more.token, only: more.only })
   }
 
+  protected override actionOf(request: IncomingMessage): string {
+    return String(request.headers['x-amz-target']).replace(/^TrentService\./, '')
+  }
+
   protected override answer(request: IncomingMessage, body: Buffer, refuse: string | undefined): Answered {
-    const action = String(request.headers['x-amz-target']).replace(/^TrentService\./, '')
+    const action = this.actionOf(request)
     const parameters = parse(body) ?? {}
     try {
       if (refuse !== undefined) throw new Refusal(refuse)

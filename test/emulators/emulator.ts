@@ -33,8 +33,11 @@ export abstract class Emulator {
   readonly calls: SeenCall[] = []
   readonly #server: Server
   readonly #faults: Fault[] = []
-  /** Every call meets it while it is set. */
+  /** Every call meets it while it is set, if its action is one of these. */
   outage: Fault | undefined
+  outageOf = /./
+  /** Every data key in the clear that was in an answer or a request. */
+  readonly secrets = new Set<string>()
   clockOffsetMs = 0
 
   readonly #scheme: 'http' | 'https'
@@ -82,6 +85,8 @@ export abstract class Emulator {
   /** What the service answers; with `refuse` it refuses the call with this code, whatever it is. */
   protected abstract answer(request: IncomingMessage, body: Buffer, refuse: string | undefined): Answered
 
+  protected abstract actionOf(request: IncomingMessage): string
+
   /** The answer as the service wraps it. */
   protected wrap(answer: Record<string, unknown>): unknown {
     return answer
@@ -89,10 +94,16 @@ export abstract class Emulator {
 
   protected readonly contentType: string = 'application/json'
 
+  #keepSecrets(text: string): void {
+    for (const [, secret = ''] of text.matchAll(/"plaintext":"([^"]+)"/gi)) this.secrets.add(secret)
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    const fault = this.#faults.shift() ?? this.outage
+    const body = Buffer.concat(chunks)
+    const isOut = this.outageOf.test(this.actionOf(request))
+    const fault = this.#faults.shift() ?? (isOut ? this.outage : undefined)
     if (fault?.kind === 'silence') return
     if (fault?.kind === 'cut') return void request.socket.destroy()
     response.setHeader('date', new Date(this.now()).toUTCString())
@@ -102,8 +113,9 @@ export abstract class Emulator {
       return
     }
     const refuse = fault?.kind === 'error' ? fault.code : undefined
-    const { status, answer, ...call } = this.answer(request, Buffer.concat(chunks), refuse)
+    const { status, answer, ...call } = this.answer(request, body, refuse)
     this.calls.push(call)
+    for (const text of [JSON.stringify(answer), body.toString()]) this.#keepSecrets(text)
     if (fault?.kind === 'change') fault.change(answer)
     const text = JSON.stringify(this.wrap(answer))
     if (fault?.kind === 'half' || fault?.kind === 'stall') {

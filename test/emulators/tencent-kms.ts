@@ -71,11 +71,15 @@ export class TencentKmsEmulator extends Emulator {
     return key
   }
 
+  protected override actionOf(request: IncomingMessage): string {
+    return String(request.headers['x-tc-action'])
+  }
+
   protected override answer(request: IncomingMessage, body: Buffer, refuse: string | undefined): Answered {
     const answer = refuse === undefined ? this.#answer(request, body) : failure(refuse)
     const error = (answer['Error'] as { Code: string } | undefined)?.Code
     return {
-      action: String(request.headers['x-tc-action']),
+      action: this.actionOf(request),
       body: parse(body) ?? {},
       error,
       status: 200,

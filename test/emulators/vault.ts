@@ -81,8 +81,12 @@ export class VaultEmulator extends Emulator {
     this.#proofs.set(proof, options)
   }
 
+  protected override actionOf(request: IncomingMessage): string {
+    return (request.url ?? '').replace(/^\/v1\//, '')
+  }
+
   protected override answer(request: IncomingMessage, body: Buffer, refuse: string | undefined): Answered {
-    const path = (request.url ?? '').replace(/^\/v1\//, '')
+    const path = this.actionOf(request)
     const parameters = parse(body) ?? {}
     const call = { action: path, body: parameters }
     try {

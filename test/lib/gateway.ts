@@ -39,6 +39,8 @@ export interface TestGatewayOptions {
   readonly store?: Storage
   /** Puts something between the gateway and its store (a counter, a liar). */
   readonly wrap?: (storage: Storage) => Storage
+  /** Over the store of this one, which has to be closed after it. */
+  readonly beside?: TestGateway
   /** Other keys than those of a keyring with one CMK. */
   readonly keys?: Partial<DataKeysOptions>
   readonly idleTimeoutMs?: number
@@ -58,11 +60,12 @@ function openTestStore(directory: string): Promise<Storage> {
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const directory = await mkdtemp(join(tmpdir(), 'sealgate-test-'))
-  const opened = options.store ?? (await openTestStore(directory))
+  const { beside } = options
+  const directory = beside?.directory ?? (await mkdtemp(join(tmpdir(), 'sealgate-test-')))
+  const opened = beside?.storage ?? options.store ?? (await openTestStore(directory))
   const storage = options.wrap?.(opened) ?? opened
-  await createKeyring(join(directory, 'keyring.json'))
-  const keyring = await loadKeyring(join(directory, 'keyring.json'))
+  if (beside === undefined) createKeyring(join(directory, 'keyring.json'))
+  const keyring = loadKeyring(join(directory, 'keyring.json'))
   const records = systemKeyRecords({ storage, systemBucket: 'sealgate-system' })
   const keys = new DataKeys({
     kms: new LocalKms(keyring),
@@ -132,6 +135,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       keys.close()
+      if (beside !== undefined) return
       await opened.close()
       await rm(directory, { recursive: true, force: true })
     },
