@@ -45,6 +45,8 @@ export async function collectGarbage(gateway: Gateway): Promise<CollectedGarbage
       live = await liveUploads(gateway, bucket)
     }
     if (live.has(state.prefix)) continue
+    // A store that does not show all its uploads says nothing by not showing one.
+    if (state.doneAt === null && !gateway.storage.capabilities.listsUploads) continue
     const since = state.doneAt ?? known[state.prefix] ?? now
     if (now - since < DAY_MS) {
       if (state.doneAt === null) orphans[state.prefix] = since

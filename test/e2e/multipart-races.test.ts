@@ -277,6 +277,27 @@ describe('collectGarbage', () => {
     assert.deepEqual(await state('/short-lived/'), [])
   })
 
+  it('takes no upload for an orphan where the store does not list all its uploads', async () => {
+    await s3.send(new CreateBucketCommand({ Bucket: 'unlisted' }))
+    const upload = { Bucket: 'unlisted', Key: 'k' }
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
+    await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: 'part' }))
+    const { storage } = gateway.gateway
+    const blind = new Proxy(storage, {
+      get(target, name) {
+        if (name === 'capabilities') return { ...storage.capabilities, listsUploads: false }
+        if (name === 'listMultipartUploads') return async () => ({ uploads: [], isTruncated: false })
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    for (let day = 0; day < 3; day++) {
+      await collectGarbage({ ...gateway.gateway, storage: blind })
+      clock += DAY_MS
+    }
+    assert.equal((await state('/unlisted/')).length, 2)
+  })
+
   it('takes a memory that is damaged, foreign or too large for none', async () => {
     const id = await bucket.begin('forgotten')
     const part = await bucket.send('forgotten', id, 1, randomBytes(10))

@@ -42,7 +42,8 @@ for await (const { type, data } of run({ files, concurrency: 2, timeout: 15 * 60
 const wrong = [...failed].filter((name) => expected[name] === undefined)
 const outdated = names.length > 0 ? [] : Object.keys(expected).filter((name) => !failed.has(name))
 console.log(`\n${store.name}: ${passed} tests passed.`)
-for (const name of failed) if (expected[name] !== undefined) console.log(`differs: ${name}: ${expected[name]}`)
+for (const name of failed)
+  if (expected[name] !== undefined) console.log(`differs: ${name}: ${expected[name]}`)
 for (const name of outdated) console.log(`WRONG: declared to differ, and does not: ${name}`)
 for (const name of wrong) console.log(`FAILED: ${name}`)
 process.exitCode = wrong.length + outdated.length === 0 ? 0 : 1

@@ -13,7 +13,8 @@ export interface RealStore {
 const MINIO: RealStore = {
   name: 'MinIO',
   expected: {
-    'DeleteObjects_and_names: every legal name is its own': 'objects lie in directories: it refuses names that are none',
+    'DeleteObjects_and_names: every legal name is its own':
+      'objects lie in directories: it refuses names that are none',
   },
   differences: {
     equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
