@@ -87,6 +87,25 @@ describe('ResilientKms', () => {
   })
 })
 
+describe('ResilientKms of several CMKs', () => {
+  it('leaves alone the one that fails, and none beside it', async () => {
+    const broken: Kms = {
+      generateDataKey: async (id, bound) => {
+        if (id === 'tencent:broken') throw new KmsError('unavailable', 'Broken', 'of this CMK only')
+        return direct.generateDataKey(id, bound)
+      },
+      encrypt: (...args) => direct.encrypt(...args),
+      decrypt: (...args) => direct.decrypt(...args),
+    }
+    const kms = resilient(broken)
+    const code = (expected: string) => (error: unknown) =>
+      error instanceof KmsError && error.code === expected
+    for (const expected of ['Broken', 'Broken', 'CircuitOpen'])
+      await assert.rejects(kms.generateDataKey('tencent:broken', context), code(expected))
+    assert.equal((await kms.generateDataKey(cmk, context)).plaintext.length, 32)
+  })
+})
+
 describe('data keys while the KMS is away', () => {
   it('go on within the time of grace, then are 503 with a time to try again, and come back by themselves', async () => {
     const keys = dataKeys()

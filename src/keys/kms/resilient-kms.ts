@@ -1,84 +1,65 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { EncryptionContext, GeneratedDataKey, Kms, ReEncryptingKms } from './kms.ts'
 import { KmsError } from './kms-error.ts'
 
-export interface ResilienceOptions {
+export interface ResilienceOptions extends Omit<BreakerOptions, 'now'> {
   /** Tries of one call, the first included. */
   readonly attempts: number
   /** Longest pause before the second try; it doubles with each, and a random part of it is waited. */
   readonly pauseMs: number
-  /** Calls in a row that failed, tries and all, before the service is left alone. */
-  readonly failures: number
-  /** How long it is left alone; then one call goes to see. */
-  readonly restMs: number
   readonly now?: () => number
   readonly random?: () => number
 }
 
 /**
- * Tries passing faults again, with pauses that grow and differ between replicas, and leaves a service that is down alone for a while: callers
- * then get their answer at once instead of waiting, and the service is not met by a crowd when it comes back.
+ * Tries passing faults again, with pauses that grow and differ between replicas, and leaves alone for a while what is down: each CMK by itself, as
+ * they may lie in several regions, or in key stores of their own.
  */
 export class ResilientKms implements Kms {
   readonly #kms: Kms
   readonly #o: ResilienceOptions
-  readonly #now: () => number
-  #failedInRow = 0
-  #restUntil = 0
-  #probing = false
+  /** By CMK; those that may be asked for are bounded by the configuration. */
+  readonly #breakers = new Map<string, CircuitBreaker>()
 
   constructor(kms: Kms, options: ResilienceOptions) {
     this.#kms = kms
     this.#o = options
-    this.#now = options.now ?? Date.now
   }
 
   generateDataKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
-    return this.run(() => this.#kms.generateDataKey(cmkId, context))
+    return this.run(() => this.#kms.generateDataKey(cmkId, context), cmkId)
   }
 
   encrypt(cmkId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Buffer> {
-    return this.run(() => this.#kms.encrypt(cmkId, plaintext, context))
+    return this.run(() => this.#kms.encrypt(cmkId, plaintext, context), cmkId)
   }
 
   decrypt(cmkId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
-    return this.run(() => this.#kms.decrypt(cmkId, wrapped, context))
+    return this.run(() => this.#kms.decrypt(cmkId, wrapped, context), cmkId)
   }
 
-  /** Any call to the service. */
-  async run<T>(call: () => Promise<T>): Promise<T> {
-    const isProbe = this.#enter()
+  /** Any call to the service; `about` is the CMK that it is about, if there is one. */
+  async run<T>(call: () => Promise<T>, about = ''): Promise<T> {
+    const breaker = this.#breaker(about)
+    const isProbe = breaker.enter()
+    let failed = false
     try {
-      const result = await this.#retry(call, isProbe ? 1 : this.#o.attempts)
-      this.#failedInRow = 0
-      return result
+      return await this.#retry(call, isProbe ? 1 : this.#o.attempts)
     } catch (error) {
       // A throttled service is there; so is one that refuses a key.
-      if (error instanceof KmsError && error.fault === 'unavailable') this.#noteFailure()
-      else this.#failedInRow = 0
+      failed = error instanceof KmsError && error.fault === 'unavailable'
       throw error
     } finally {
-      if (isProbe) this.#probing = false
+      breaker.leave(isProbe, { failed })
     }
   }
 
-  /** True for the one call that goes to see whether the service is back. */
-  #enter(): boolean {
-    if (this.#failedInRow < this.#o.failures) return false
-    if (this.#probing || this.#now() < this.#restUntil) {
-      throw new KmsError(
-        'unavailable',
-        'CircuitOpen',
-        'the KMS failed several times in a row and is left alone for a while',
-      )
-    }
-    this.#probing = true
-    return true
-  }
-
-  #noteFailure(): void {
-    this.#failedInRow += 1
-    if (this.#failedInRow >= this.#o.failures) this.#restUntil = this.#now() + this.#o.restMs
+  #breaker(cmkId: string): CircuitBreaker {
+    const { failures, restMs, now = Date.now } = this.#o
+    const known = this.#breakers.get(cmkId) ?? new CircuitBreaker({ failures, restMs, now })
+    this.#breakers.set(cmkId, known)
+    return known
   }
 
   async #retry<T>(call: () => Promise<T>, attempts: number): Promise<T> {
@@ -107,6 +88,6 @@ export class ResilientReEncryptingKms extends ResilientKms implements ReEncrypti
   }
 
   reEncrypt(wrapped: Uint8Array, from: string, to: string, context: EncryptionContext): Promise<Buffer> {
-    return this.run(() => this.#kms.reEncrypt(wrapped, from, to, context))
+    return this.run(() => this.#kms.reEncrypt(wrapped, from, to, context), from)
   }
 }
