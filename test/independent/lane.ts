@@ -19,7 +19,7 @@ import type { Storage } from '../../src/storage/storage.ts'
 import { TestBucket } from '../lib/bucket.ts'
 import { startServer } from '../lib/server.ts'
 import { storedOf } from '../recovery/helpers.ts'
-import { aws, leftKey, local, passphrase, type Service, tencent } from './services.ts'
+import { aws, leftKey, local, passphrase, type Service, tencent, vault } from './services.ts'
 
 const MIB = 1024 * 1024
 const BUCKET = 'independent'
@@ -126,7 +126,7 @@ async function run(service: Service): Promise<void> {
 
 const services: Service[] = []
 try {
-  for (const start of [local, passphrase, leftKey, tencent, aws]) services.push(await start(python))
+  for (const start of [local, passphrase, leftKey, tencent, aws, vault]) services.push(await start(python))
   for (const service of services) await run(service)
   const names = services.map(({ name }) => join(directory, name))
   const reader = spawn(python, [join(import.meta.dirname, 'check.py'), ...names], { stdio: 'inherit' })

@@ -1,13 +1,14 @@
 /** The key services that the independent reader can reach, each as the gateway is configured for it and as the reader is told of it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { capture } from '../cli/capture.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
+import { BINARIES, VaultServer } from '../kms/vault-server.ts'
+import { ended } from '../lib/child-process.ts'
 import { freePort } from '../lib/server.ts'
 
 export interface Service {
@@ -127,21 +128,36 @@ export async function aws(python: string): Promise<Service> {
   }
 }
 
+/** A real OpenBao, whose key has another version by the time the reader asks: the gateway signs in by AppRole, the reader by a token. */
+export async function vault(): Promise<Service> {
+  const server = await VaultServer.start(BINARIES.OpenBao)
+  const { address } = server
+  const { roleId, secretId } = await server.appRole('1h')
+  const token = await server.token({ ttl: '1h' })
+  return {
+    name: 'vault',
+    env: {
+      SEALGATE_KMS: 'vault',
+      SEALGATE_VAULT_ADDRESS: address,
+      SEALGATE_VAULT_KEY: 'one',
+      SEALGATE_VAULT_AUTH: 'approle',
+      SEALGATE_VAULT_ROLE_ID: roleId,
+      SEALGATE_VAULT_SECRET_ID: secretId.value,
+    },
+    afterwards: async () => void (await server.root('POST', 'transit/keys/one/rotate', {})),
+    describe: () => ({ vault: { address, mount: 'transit', token } }),
+    close: () => server.stop(),
+  }
+}
+
 /** Asks until the server has started. */
 async function answering<T>(server: ChildProcess, ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await ask()
     } catch (error) {
-      if (attempt === 100 || server.exitCode !== null) throw error
+      if (attempt === 100 || server.exitCode !== null || server.signalCode !== null) throw error
       await sleep(200)
     }
   }
-}
-
-async function ended(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return
-  const gone = once(server, 'exit')
-  server.kill('SIGTERM')
-  await gone
 }

@@ -1,7 +1,6 @@
 /** AWS KMS against two servers that are not ours: moto, which AWS's Python tools are tested with, and local-kms. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +18,7 @@ import { AwsKms } from '../../src/keys/kms/aws.ts'
 import { WrappedKeyError } from '../../src/keys/kms/kms.ts'
 import { KmsError, type KmsFault } from '../../src/keys/kms/kms-error.ts'
 import { kmsConformance } from '../conformance/kms.ts'
+import { ended } from '../lib/child-process.ts'
 import { freePort } from '../lib/server.ts'
 
 const REGION = 'eu-west-2'
@@ -64,8 +64,7 @@ class AwsServer {
 
   async stop(): Promise<void> {
     this.admin.destroy()
-    this.#child.kill('SIGKILL')
-    await once(this.#child, 'exit')
+    await ended(this.#child, 'SIGKILL')
     rmSync(this.#directory, { recursive: true })
   }
 }

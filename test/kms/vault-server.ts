@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VaultKms, type VaultKmsOptions } from '../../src/keys/kms/vault.ts'
 import type { VaultAuth } from '../../src/keys/kms/vault-session.ts'
+import { ended } from '../lib/child-process.ts'
 import { freePort } from '../lib/server.ts'
 
 export const ROOT = 'root-of-the-lane'
@@ -30,14 +31,23 @@ export class VaultServer {
     const path = join(import.meta.dirname, '../..', binary)
     const child = spawn(path, ['server', '-dev', ...dev], { stdio: 'ignore' })
     const vault = new VaultServer(`http://${listen}`, child)
+    try {
+      await vault.#prepare()
+      return vault
+    } catch (error) {
+      await vault.stop()
+      throw error
+    }
+  }
+
+  async #prepare(): Promise<void> {
     for (let n = 0; n < 200; n++) {
-      if ((await fetch(`${vault.address}/v1/sys/health`).catch(() => null))?.status === 200) break
+      if ((await fetch(`${this.address}/v1/sys/health`).catch(() => null))?.status === 200) break
       await sleep(100)
     }
-    await vault.root('POST', 'sys/mounts/transit', { type: 'transit' })
-    for (const name of ['one', 'two']) await vault.root('POST', `transit/keys/${name}`, {})
-    await vault.root('PUT', 'sys/policies/acl/gateway', { policy: POLICY })
-    return vault
+    await this.root('POST', 'sys/mounts/transit', { type: 'transit' })
+    for (const name of ['one', 'two']) await this.root('POST', `transit/keys/${name}`, {})
+    await this.root('PUT', 'sys/policies/acl/gateway', { policy: POLICY })
   }
 
   /** A call with all rights; its answer is `T`. */
@@ -67,7 +77,7 @@ export class VaultServer {
   }
 
   /** Sign-in by AppRole whose tokens live that long. */
-  async appRole(ttl: string): Promise<VaultAuth> {
+  async appRole(ttl: string) {
     const methods = await this.root<{ data: object }>('GET', 'sys/auth')
     if (!('approle/' in methods.data)) await this.root('POST', 'sys/auth/approle', { type: 'approle' })
     await this.setAppRole(ttl)
@@ -75,7 +85,12 @@ export class VaultServer {
     const path = 'auth/approle/role/gateway/secret-id'
     const secret = await this.root<{ data: { secret_id: string } }>('POST', path, {})
     const secretId = { value: secret.data.secret_id }
-    return { method: 'approle', mount: 'approle', roleId: role.data.role_id, secretId }
+    return {
+      method: 'approle',
+      mount: 'approle',
+      roleId: role.data.role_id,
+      secretId,
+    } as const satisfies VaultAuth
   }
 
   setAppRole(ttl: string): Promise<unknown> {
@@ -83,9 +98,8 @@ export class VaultServer {
     return this.root('POST', 'auth/approle/role/gateway', body)
   }
 
-  async stop(): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await once(this.#child, 'exit')
+  stop(): Promise<void> {
+    return ended(this.#child, 'SIGKILL')
   }
 }
 
