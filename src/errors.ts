@@ -34,6 +34,11 @@ export const ERRORS = {
     message: 'Your previous request to create the named bucket succeeded and you already own it.',
   },
   BucketNotEmpty: { status: 409, message: 'The bucket you tried to delete is not empty.' },
+  ConditionalRequestConflict: {
+    status: 409,
+    message:
+      'A conflicting operation happened to the object while the condition of your request was looked at. Look at the object again and repeat the request; a multipart upload has to be begun anew.',
+  },
   EntityTooLarge: { status: 400, message: 'Your proposed upload exceeds the maximum allowed object size.' },
   EntityTooSmall: {
     status: 400,
@@ -140,6 +145,10 @@ export const ERRORS = {
     status: 409,
     message:
       'The stored object was not written through this gateway (it has no envelope), so it cannot be authenticated. Copy it in through the gateway.',
+  },
+  OperationAborted: {
+    status: 409,
+    message: 'A conflicting conditional operation is currently in progress against this resource. Try again.',
   },
   PreconditionFailed: {
     status: 412,

@@ -64,7 +64,7 @@ async function openS3(config: Config, s3: S3Config, log: Logger, readOnly: boole
     try {
       return await openS3Storage(options)
     } catch (error) {
-      if (isError(error, 'ServiceUnavailable', 'SlowDown') && performance.now() < until) {
+      if (isError(error, 'ServiceUnavailable', 'SlowDown', 'OperationAborted') && performance.now() < until) {
         log.warn({ err: error }, 'the store is not ready; trying again')
         await sleep(1000)
         continue

@@ -9,6 +9,7 @@ import {
   storedSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
+import { checkWriteCondition } from '../storage/capabilities.ts'
 import type { CompleteMultipartUploadRequest, PutObjectResult, WriteCondition } from '../storage/storage.ts'
 import { type ChecksumType, checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
 import { type CompletedPart, selectParts } from './completed-parts.ts'
@@ -58,6 +59,7 @@ export async function completeMultipartUpload(
   input: CompleteMultipartUploadInput,
 ): Promise<CompleteMultipartUploadOutput> {
   checkBucket(gateway, input.bucket)
+  checkWriteCondition(gateway.storage.capabilities, 'complete', input.condition)
   const upload = { bucket: input.bucket, key: input.key, uploadId: input.uploadId }
   for (let attempt = 1; ; attempt++) {
     try {

@@ -2,11 +2,13 @@ import { timingSafeEqual } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { Footer } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
+import { checkWriteCondition } from '../storage/capabilities.ts'
 import type { StorageClass, WriteCondition } from '../storage/storage.ts'
 import { type ClientAttributes, checkedAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import { checkCopyConditions } from './conditions.ts'
 import { type CopySource, plainBody } from './copy-source.ts'
+import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
@@ -61,6 +63,8 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     )
   }
+  checkWriteCondition(gateway.storage.capabilities, 'copy', input.condition)
+  await refuseFailedCondition(gateway, input)
   return retryOverwritten(() => copyOnce(gateway, input))
 }
 

@@ -1,8 +1,10 @@
 import { maxPlainSize, ObjectKey, sealObject, storedSize } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
+import { checkWriteCondition } from '../storage/capabilities.ts'
 import type { WriteCondition } from '../storage/storage.ts'
 import { type ClientAttributes, checkedAttributes } from './attributes.ts'
 import { footerChecksums, fullObjectChecksums, type ObjectChecksum } from './checksum.ts'
+import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
@@ -37,6 +39,8 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
   checkEncryptionRequest(gateway, bucket, input.encryption)
   checkSize(gateway, body.size)
   const attributes = checkedAttributes(input.attributes)
+  checkWriteCondition(gateway.storage.capabilities, 'put', input.condition)
+  await refuseFailedCondition(gateway, input)
   const objectKey = ObjectKey.generate()
   try {
     const sealed = await sealAttributes(gateway, {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { integrityError } from '../envelope/index.ts'
-import { isError } from '../errors.ts'
+import { isError, SealgateError } from '../errors.ts'
 import type { ListedObject, Storage, WriteCondition } from '../storage/storage.ts'
 import { readWhole } from './open-object.ts'
 
@@ -44,12 +44,17 @@ export async function createSystemObject(bucket: SystemBucket, key: string, byte
     await sleep(SETTLE_MS)
     return (await readSystemObject(bucket, key, limit))?.equals(bytes) === true
   }
-  try {
-    await putSystemObject(bucket, key, bytes, { ifNoneMatch: '*' })
-    return true
-  } catch (error) {
-    if (isError(error, 'PreconditionFailed')) return false
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await putSystemObject(bucket, key, bytes, { ifNoneMatch: '*' })
+      return true
+    } catch (error) {
+      if (isError(error, 'PreconditionFailed')) return false
+      if (!isError(error, 'ConditionalRequestConflict')) throw error
+      // No word to a client, who asked for no condition.
+      if (attempt === 3) throw new SealgateError('SlowDown', undefined, { cause: error })
+      await sleep(100 * attempt)
+    }
   }
 }
 

@@ -53,6 +53,15 @@ export function checkWriteCondition(
   )
 }
 
+/** A condition of the client does not hold. */
+export function conditionFailed(name: 'If-Match' | 'If-None-Match', cause?: unknown): SealgateError {
+  return new SealgateError('PreconditionFailed', undefined, {
+    cause,
+    details: { Condition: name },
+    reason: 'condition of the client',
+  })
+}
+
 /** Throws NotImplemented for headers that the store would not give back: an object that lacks one could not be read. */
 export function checkKept(capabilities: StorageCapabilities, headers: ObjectHeaders): void {
   for (const name of Object.keys(headers)) {

@@ -29,7 +29,7 @@ export interface Storage {
    * `size` bytes: an error thrown by the body, or a body too short or too long, aborts the write (the body's
    * own error is rethrown as it is). Once the promise resolves the object survives a crash of the machine.
    * The condition is enforced atomically with the commit, across processes: PreconditionFailed; If-Match on an absent
-   * key is NoSuchKey. What the store cannot enforce so (`capabilities`) is NotImplemented before the body is read.
+   * key is NoSuchKey. ConditionalRequestConflict if another write came in between, so that the store cannot say. What the store cannot enforce so (`capabilities`) is NotImplemented before the body is read.
    */
   putObject(request: PutObjectRequest): Promise<PutObjectResult>
   headObject(request: HeadObjectRequest): Promise<StoredObject>

@@ -1,4 +1,5 @@
 import { SealgateError } from '../../errors.ts'
+import { conditionFailed } from '../capabilities.ts'
 import type { ObjectName, StoredObject, WriteCondition } from '../storage.ts'
 import type { IndexDatabase } from './index-database.ts'
 import type { Extent } from './read-extents.ts'
@@ -58,13 +59,6 @@ export function checkCondition(
   }
   if (row === undefined) throw noSuchKey(name.key)
   if (row.etag !== condition.ifMatch) throw conditionFailed('If-Match')
-}
-
-function conditionFailed(name: string): SealgateError {
-  return new SealgateError('PreconditionFailed', undefined, {
-    details: { Condition: name },
-    reason: 'condition of the client',
-  })
 }
 
 export function noSuchKey(key: string): SealgateError {

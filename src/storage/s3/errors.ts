@@ -34,6 +34,7 @@ const SAME: readonly ErrorKind[] = [
   'BucketAlreadyExists',
   'BucketAlreadyOwnedByYou',
   'BucketNotEmpty',
+  'ConditionalRequestConflict',
   'EntityTooLarge',
   'EntityTooSmall',
   'InvalidBucketName',
@@ -48,15 +49,14 @@ const SAME: readonly ErrorKind[] = [
   'NoSuchKey',
   'NoSuchUpload',
   'NotImplemented',
+  'OperationAborted',
   'PreconditionFailed',
   'SlowDown',
 ]
 
 const ALIASES: Readonly<Record<string, ErrorKind>> = {
-  ConditionalRequestConflict: 'PreconditionFailed',
   InvalidPartNumber: 'InvalidPart',
   NoSuchVersion: 'NoSuchKey',
-  OperationAborted: 'SlowDown',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
   ThrottlingException: 'SlowDown',

@@ -1,5 +1,5 @@
 import { isError, SealgateError } from '../../errors.ts'
-import { checkKept, checkWriteCondition } from '../capabilities.ts'
+import { checkKept, checkWriteCondition, conditionFailed } from '../capabilities.ts'
 import {
   type ByteRange,
   type DeleteObjectRequest,
@@ -150,11 +150,7 @@ export async function whenConditional<T>(
   } catch (error) {
     if (condition === undefined || !isError(error, 'PreconditionFailed')) throw error
     if ('ifMatch' in condition) await headObject(store, { bucket: name.bucket, key: name.key })
-    throw new SealgateError('PreconditionFailed', undefined, {
-      cause: error,
-      details: { Condition: 'ifMatch' in condition ? 'If-Match' : 'If-None-Match' },
-      reason: 'condition of the client',
-    })
+    throw conditionFailed('ifMatch' in condition ? 'If-Match' : 'If-None-Match', error)
   }
 }
 
