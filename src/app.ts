@@ -38,8 +38,6 @@ export interface RunningApp {
   close(): Promise<void>
 }
 
-const DECRYPT_CACHE = { maxEntries: 10_000, maxAgeMs: 3_600_000 }
-
 /** Of the local key service. */
 export function keyringPath(config: Config): string {
   return config.kms.keyring ?? join(config.dataDir, 'keyring.json')
@@ -162,7 +160,7 @@ export function dataKeys(config: Config, { kms, ...context }: KeysContext): Data
     ...context,
     kms: kms.kms,
     epoch: config.epoch,
-    decryptCache: DECRYPT_CACHE,
+    decryptCache: config.decryptCache,
     graceMs: config.kms.graceMs,
     source: config.kms.dataKeys,
   })

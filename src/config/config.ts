@@ -33,6 +33,7 @@ export interface Config {
     readonly maxBytes: number
     readonly pollMs: number
   }
+  readonly decryptCache: { readonly maxEntries: number; readonly maxAgeMs: number }
   readonly limits: {
     readonly maxHeaderBytes: number
     readonly headersTimeoutMs: number
@@ -101,6 +102,10 @@ function build({ values, rules }: Settings): Config {
       maxObjects: number('epoch.maxObjects'),
       maxBytes: number('epoch.maxBytes'),
       pollMs: number('epoch.pollMs'),
+    },
+    decryptCache: {
+      maxEntries: number('decryptCache.maxEntries'),
+      maxAgeMs: number('decryptCache.maxAgeMs'),
     },
     limits: {
       maxHeaderBytes: number('limits.maxHeaderBytes'),

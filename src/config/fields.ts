@@ -125,6 +125,22 @@ export const FIELDS = {
     max: 3_600_000,
     hint: 'how often a gateway looks for an order to rotate, in milliseconds',
   },
+  'decryptCache.maxEntries': {
+    type: 'integer',
+    env: 'SEALGATE_DECRYPT_CACHE_MAX_ENTRIES',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    hint: 'how many opened data keys a process keeps; one that made room for others is a call to the key service when it is met again',
+  },
+  'decryptCache.maxAgeMs': {
+    type: 'integer',
+    env: 'SEALGATE_DECRYPT_CACHE_MAX_AGE_MS',
+    default: 3_600_000,
+    min: 1000,
+    max: 30 * 86_400_000,
+    hint: 'how long an opened data key is used before the key service is asked for it again, in milliseconds',
+  },
   'limits.maxHeaderBytes': {
     type: 'integer',
     env: 'SEALGATE_MAX_HEADER_BYTES',

@@ -43,6 +43,22 @@ it('the environment wins over the file', () => {
   )
 })
 
+it('the cache of opened data keys has limits of entries and age, and bounds of its own', () => {
+  const config = loadConfig(file('decryptCache:\n  maxEntries: 500\n'), {
+    SEALGATE_DECRYPT_CACHE_MAX_AGE_MS: '86400000',
+  })
+  assert.deepEqual(config.decryptCache, { maxEntries: 500, maxAgeMs: 86_400_000 })
+  assert.deepEqual(
+    mistakes('decryptCache:\n  maxEntries: 0\n', { SEALGATE_DECRYPT_CACHE_MAX_AGE_MS: '999' }).map(
+      (mistake) => mistake.replace(/^.*sealgate\.yaml/, 'sealgate.yaml'),
+    ),
+    [
+      `sealgate.yaml:2: decryptCache.maxEntries: must be a whole number from 1 to 1000000 (got 0); ${FIELDS['decryptCache.maxEntries'].hint}`,
+      `environment: SEALGATE_DECRYPT_CACHE_MAX_AGE_MS: must be a whole number from 1000 to 2592000000 (got 999); ${FIELDS['decryptCache.maxAgeMs'].hint}`,
+    ],
+  )
+})
+
 it('every mistake is reported at once, with file, line, field and hint', () => {
   const found = mistakes('listen: nowhere\nworkerz: 2\nlimits:\n  idleTimeoutMs: soon\nbuckets: 7\n', {
     SEALGATE_WORKERS: '0',

@@ -21,7 +21,7 @@ const deployment: Deployment = {
     maxObjects: FIELDS['epoch.maxObjects'].default,
     maxBytes: FIELDS['epoch.maxBytes'].default,
   },
-  decryptMaxAgeMs: 3_600_000,
+  decryptMaxAgeMs: FIELDS['decryptCache.maxAgeMs'].default,
 }
 
 function row(objects: number): string {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
@@ -92,6 +93,25 @@ describe('a gateway with Tencent KMS', () => {
     assert.deepEqual([emulator.count('Encrypt'), emulator.count('GenerateDataKey')], [1, 0])
   })
 
+  it('keeps as many opened keys as it is told, and for as long', async () => {
+    const opened = async (bucket: TestBucket, keys: readonly string[]) => {
+      emulator.calls.length = 0
+      for (const key of keys) await bucket.read(key)
+      return emulator.count('Decrypt')
+    }
+    const keys = ['k0', 'local', 'k0', 'local']
+    const one = TestBucket.of(await restart({ SEALGATE_DECRYPT_CACHE_MAX_ENTRIES: '1' }), 'orders')
+    assert.equal(await opened(one, keys), 4)
+    const short = TestBucket.of(await restart({ SEALGATE_DECRYPT_CACHE_MAX_AGE_MS: '1000' }), 'orders')
+    assert.equal(await opened(short, ['local']), 1)
+    await sleep(1001)
+    assert.equal(await opened(short, ['local']), 1)
+    const usual = TestBucket.of(await restart(), 'orders')
+    assert.equal(await opened(usual, keys), 2)
+    await sleep(1001)
+    assert.equal(await opened(usual, keys), 0)
+  })
+
   it('goes on within the time of grace, says SlowDown after it, and comes back without a restart', async () => {
     const more = {
       SEALGATE_EPOCH_MAX_AGE_MS: '1000',
@@ -103,7 +123,7 @@ describe('a gateway with Tencent KMS', () => {
     emulator.outage = { kind: 'cut' }
     const started = Date.now()
     while (Date.now() - started < 2500) await bucket.put('grace', 'two')
-    await new Promise((resolve) => setTimeout(resolve, 2000))
+    await sleep(2000)
     await fails(
       bucket.s3.send(new PutObjectCommand({ Bucket: 'orders', Key: 'late', Body: 'x' })),
       'SlowDown',
