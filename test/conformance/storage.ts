@@ -454,6 +454,17 @@ export function storageConformance(
         assert.ok((await read(other, 'to')).equals(data))
       })
 
+      it('have the bytes of the source that was named, whatever its name looks like', async () => {
+        const bucket = await bucketOf()
+        for (const key of ['per%25cent', 'per%cent', 'a+b', 'a b', 'what?versionId=1', 'a&b=c', 'ü']) {
+          const { etag } = await put(bucket, key, key)
+          const source = { bucket, key }
+          const sourceSize = Buffer.byteLength(key)
+          await storage.copyObject({ bucket, key: 'to', ...ATTRIBUTES, source, sourceEtag: etag, sourceSize })
+          assert.equal((await read(bucket, 'to')).toString(), key)
+        }
+      })
+
       it('are pinned to the source, and obey the condition on the target', async () => {
         const bucket = await bucketOf()
         const { etag } = await put(bucket, 'from', 'one')
@@ -469,6 +480,11 @@ export function storageConformance(
         if (storage.capabilities.conditions.copy.ifNoneMatch) {
           await storage.copyObject(conditional)
           await rejects(storage.copyObject(conditional), 'PreconditionFailed')
+          const old = '0'.repeat(32)
+          await rejects(
+            storage.copyObject({ ...copy, condition: { ifMatch: old } }),
+            storage.capabilities.conditions.copy.ifMatch ? 'PreconditionFailed' : 'NotImplemented',
+          )
         } else {
           await rejects(storage.copyObject(conditional), 'NotImplemented')
           await storage.copyObject(copy)

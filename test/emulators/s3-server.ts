@@ -17,8 +17,8 @@ import { childrenOf, childText, parseXml, type XmlTree, xmlDocument } from '../.
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { ObjectAttributes, Storage, StoredObject, WriteCondition } from '../../src/storage/storage.ts'
 
-/** What a server may take no notice of. */
-export type Ignored = 'copy-source-if-match' | 'put' | 'copy' | 'complete' | 'delete'
+/** What a server may take no notice of; `decoded`: that it has decoded the source of a part already. */
+export type Ignored = 'copy-source-if-match' | 'put' | 'copy' | 'complete' | 'delete' | 'decoded'
 
 export interface S3Server {
   readonly endpoint: string
@@ -235,7 +235,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     return { headers: { etag: `"${etag}"` } }
   },
   async UploadPartCopy(call) {
-    const source = await sourceOf(call)
+    const source = await sourceOf(call, { twice: call.ignores.has('decoded') })
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(call.headers.get('x-amz-copy-source-range') ?? '') ?? []
     const range = start === undefined ? undefined : { start: Number(start), end: Number(end) }
     const found = await call.storage.getObject({ bucket: source.bucket, key: source.key, range })
@@ -305,8 +305,9 @@ function part({ bucket, key, query }: Call) {
   return { bucket, key, uploadId: query('uploadId') ?? '', partNumber: Number(query('partNumber') ?? 0) }
 }
 
-async function sourceOf(call: Call) {
-  const path = decodeURIComponent((call.headers.get('x-amz-copy-source') ?? '').replace(/^\//, ''))
+async function sourceOf(call: Call, { twice } = { twice: false }) {
+  const decoded = decodeURIComponent((call.headers.get('x-amz-copy-source') ?? '').replace(/^\//, ''))
+  const path = twice ? decodeURIComponent(decoded) : decoded
   const [bucket, key] = [path.slice(0, path.indexOf('/')), path.slice(path.indexOf('/') + 1)]
   const { etag, size } = await call.storage.headObject({ bucket, key })
   const wanted = unquoted(call.headers.get('x-amz-copy-source-if-match'))

@@ -7,6 +7,8 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly copySourceIfMatch: boolean
   /** Conditions on CopyObject itself; `conditions.copy` is what copies have altogether. */
   readonly copyObject: ConditionSupport
+  /** The source of UploadPartCopy is decoded twice, so that a % in a key must be encoded twice. */
+  readonly decodesPartSource: boolean
   /** How uploads are sent. */
   readonly integrity: BodyIntegrity
   /** `/a` is another object than `a`; where it is not, names that begin with a slash are refused. */
@@ -30,6 +32,7 @@ export const UNPROBED: S3Capabilities = {
   listsUploads: false,
   copySourceIfMatch: false,
   copyObject: NEITHER,
+  decodesPartSource: false,
   integrity: { signedChunks: true, checksum: false },
   leadingSlash: true,
   bareIfMatch: false,

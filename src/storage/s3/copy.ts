@@ -1,13 +1,20 @@
 import { childText } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
-import { checkKept, checkWriteCondition } from '../capabilities.ts'
+import { type ConditionSupport, checkKept, checkWriteCondition } from '../capabilities.ts'
 import type { CopyObjectRequest, PutObjectResult, WriteCondition } from '../storage.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
 import { attributeHeaders, readEtag, readTime } from './headers.ts'
 import { abortMultipartUpload, completeMultipartUpload, createMultipartUpload } from './multipart.ts'
-import { conditionHeaders, headObject, overwritten, whenConditional } from './objects.ts'
+import {
+  conditionHeaders,
+  getObject,
+  headObject,
+  overwritten,
+  putObject,
+  whenConditional,
+} from './objects.ts'
 import { type Store, stored } from './store.ts'
 import { storedUploadId } from './upload-id.ts'
 
@@ -23,13 +30,21 @@ const COPY_TIMEOUT_MS = 10 * 60_000
 /**
  * A copy of exactly the version that was opened. Where the store checks x-amz-copy-source-if-match that is one call. Elsewhere the
  * bytes are copied into the parts of an upload, the source is looked at again, and only if it is still the same is the upload
- * completed: an ETag of sealed bytes does not come back, so what was copied in between is what was opened.
+ * completed: an ETag of sealed bytes does not come back, so what was copied in between is what was opened. A condition that the store
+ * enforces on PutObject alone makes the copy a PutObject.
  */
 export async function copyObject(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
-  checkWriteCondition(store.capabilities, 'copy', request.condition)
-  checkKept(store.capabilities, request.headers)
-  const isDirect = request.sourceSize <= MAX_COPY_BYTES && copiesAtOnce(store.capabilities, request.condition)
-  return isDirect ? copyAtOnce(store, request) : copyByParts(store, request)
+  const { capabilities, limits } = store
+  const { condition, sourceSize } = request
+  checkWriteCondition(capabilities, 'copy', condition)
+  checkKept(capabilities, request.headers)
+  if (sourceSize <= MAX_COPY_BYTES && copiesAtOnce(capabilities, condition)) return copyAtOnce(store, request)
+  if (enforces(capabilities.conditions.complete, condition)) return copyByParts(store, request)
+  if (sourceSize <= limits.maxPutBytes) return copyThrough(store, request)
+  throw new SealgateError(
+    'NotImplemented',
+    'The storage behind the gateway enforces no condition on a copy of this size, so it is refused instead of ignored.',
+  )
 }
 
 function copiesAtOnce(
@@ -37,8 +52,12 @@ function copiesAtOnce(
   condition: WriteCondition | undefined,
 ) {
   if (!copySourceIfMatch) return false
+  return enforces(copyObject, condition)
+}
+
+function enforces({ ifMatch, ifNoneMatch }: ConditionSupport, condition: WriteCondition | undefined) {
   if (condition === undefined) return true
-  return 'ifMatch' in condition ? copyObject.ifMatch : copyObject.ifNoneMatch
+  return 'ifMatch' in condition ? ifMatch : ifNoneMatch
 }
 
 async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
@@ -67,6 +86,19 @@ async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<Put
     // Which of the two conditions it was, the answer does not tell.
     await requireSource(store, request)
     return whenConditional(store, condition, request, () => Promise.reject(error))
+  }
+}
+
+/** The bytes come here and go back. */
+async function copyThrough(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
+  const { source, sourceEtag, sourceSize, signal } = request
+  const { object, body } = await getObject(store, { ...source, ifMatch: sourceEtag, signal })
+  try {
+    if (object.etag !== sourceEtag || object.size !== sourceSize)
+      throw overwritten(new SealgateError('PreconditionFailed'))
+    return await putObject(store, { ...request, size: sourceSize, body })
+  } finally {
+    body.destroy()
   }
 }
 
@@ -100,7 +132,7 @@ async function copyParts(store: Store, request: CopyObjectRequest, uploadId: str
         ...stored(store, request),
         query: { partNumber, uploadId: storedUploadId(uploadId) },
         headers: {
-          ...sourceHeaders(store, request),
+          ...sourceHeaders(store, request, store.capabilities.decodesPartSource),
           ...(count === 1 ? {} : { 'x-amz-copy-source-range': `bytes=${first}-${last}` }),
         },
         idempotent: true,
@@ -119,10 +151,15 @@ async function copyParts(store: Store, request: CopyObjectRequest, uploadId: str
   return parts.sort((a, b) => a.partNumber - b.partNumber)
 }
 
-function sourceHeaders(store: Store, { source, sourceEtag }: CopyObjectRequest): Record<string, string> {
+function sourceHeaders(
+  store: Store,
+  { source, sourceEtag }: CopyObjectRequest,
+  isDecodedTwice = false,
+): Record<string, string> {
   const { bucket, key } = stored(store, source)
+  const path = encodePath(`/${bucket}/${key}`)
   return {
-    'x-amz-copy-source': encodePath(`/${bucket}/${key}`),
+    'x-amz-copy-source': isDecodedTwice ? encodePath(path) : path,
     'x-amz-copy-source-if-match': `"${sourceEtag}"`,
   }
 }

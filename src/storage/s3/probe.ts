@@ -28,30 +28,30 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
 export async function probe(client: StoreClient, bucket: string): Promise<S3Capabilities> {
   const scratch = new Scratch(client, bucket)
   try {
-    const [integrity, put, remove, copy, complete, uploads, kept, leadingSlash] = await Promise.all([
+    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash] = await Promise.all([
       probeIntegrity(scratch, client.secure),
       probePut(scratch),
       probeDelete(scratch),
       probeCopy(scratch),
+      probePartSource(scratch),
       probeComplete(scratch),
       probeUploads(scratch),
       probeAttributes(scratch),
       probeLeadingSlash(scratch),
     ])
     const { copySourceIfMatch, copyObject } = copy
-    const either = (direct: boolean, byParts: boolean) => (copySourceIfMatch && direct) || byParts
+    const either = (write: keyof ConditionSupport) =>
+      (copySourceIfMatch && copyObject[write]) || complete[write] || put.conditions[write]
     return {
       conditions: {
         put: put.conditions,
         delete: remove,
         complete,
-        copy: {
-          ifMatch: either(copyObject.ifMatch, complete.ifMatch),
-          ifNoneMatch: either(copyObject.ifNoneMatch, complete.ifNoneMatch),
-        },
+        copy: { ifMatch: either('ifMatch'), ifNoneMatch: either('ifNoneMatch') },
       },
       copySourceIfMatch,
       copyObject,
+      ...parts,
       integrity,
       bareIfMatch: put.bareIfMatch,
       ...uploads,
@@ -181,6 +181,22 @@ async function probeCopy(
   return { copySourceIfMatch, copyObject }
 }
 
+async function probePartSource(scratch: Scratch): Promise<Pick<S3Capabilities, 'decodesPartSource'>> {
+  await scratch.put('per%25cent')
+  const { bucket, key } = scratch.name('per%25cent')
+  const path = encodePath(`/${bucket}/${key}`)
+  const target = 'of a part'
+  const uploadId = await beginUpload(scratch, target)
+  const copies = async (source: string) => {
+    const query = { uploadId, partNumber: 1 }
+    const headers = { 'x-amz-copy-source': source }
+    return (await scratch.ask(target, { method: 'PUT', query, headers })).status === 200
+  }
+  const decodesPartSource = !(await copies(path)) && (await copies(encodePath(path)))
+  await scratch.ask(target, { method: 'DELETE', query: { uploadId } })
+  return { decodesPartSource }
+}
+
 async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
   const existing = await scratch.put('complete')
   return {
@@ -195,8 +211,7 @@ async function probeUploads(
   scratch: Scratch,
 ): Promise<Pick<S3Capabilities, 'listsUploads' | 'encodesUploads' | 'abortsUnknown'>> {
   const key = 'to list'
-  const { bytes } = await scratch.ask(key, { method: 'POST', query: { uploads: '' } })
-  const uploadId = childText(readResult(bytes, 'InitiateMultipartUploadResult'), 'UploadId') ?? ''
+  const uploadId = await beginUpload(scratch, key)
   // Without a prefix: that is how all uploads of a bucket are found.
   const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000, 'key-marker': scratch.prefix }
   const list = readResult(await scratch.list(query), 'ListMultipartUploadsResult')
@@ -211,10 +226,14 @@ async function probeUploads(
   }
 }
 
+async function beginUpload(scratch: Scratch, key: string): Promise<string> {
+  const { bytes } = await scratch.ask(key, { method: 'POST', query: { uploads: '' } })
+  return childText(readResult(bytes, 'InitiateMultipartUploadResult'), 'UploadId') ?? ''
+}
+
 /** An upload of one part, completed under a condition; what is left of it goes. */
 async function tryComplete(scratch: Scratch, condition: Readonly<Record<string, string>>): Promise<number> {
-  const begun = await scratch.ask('complete', { method: 'POST', query: { uploads: '' } })
-  const uploadId = childText(readResult(begun.bytes, 'InitiateMultipartUploadResult'), 'UploadId') ?? ''
+  const uploadId = await beginUpload(scratch, 'complete')
   const part = await scratch.ask('complete', {
     method: 'PUT',
     query: { uploadId, partNumber: 1 },
