@@ -2,18 +2,27 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { StartupError } from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
-import { addKey, createKeyring, protectKeyring } from '../keys/index.ts'
+import { addKey, createKeyring, makeCurrent, protectKeyring } from '../keys/index.ts'
 
 export interface KeygenOptions {
   readonly add?: true
+  readonly standby?: true
+  readonly makeCurrent?: string
   readonly protect?: true
   readonly oldPassphraseFile?: string
 }
 
 export function keygen(file: string, configFile: string | undefined, options: KeygenOptions): void {
+  const { add, standby, protect, oldPassphraseFile } = options
+  if (standby && !add) throw new StartupError('--standby goes with --add.')
+  if (oldPassphraseFile !== undefined && !protect)
+    throw new StartupError(
+      '--old-passphrase-file goes with --protect. Otherwise the passphrase is that of the configuration.',
+    )
   const config = loadConfig(configFile, process.env)
-  if (options.add === true) console.log(added(file, config))
-  else if (options.protect === true) console.log(isProtected(file, config, options.oldPassphraseFile))
+  if (add) console.log(standby ? addedOnStandby(file, config) : added(file, config))
+  else if (options.makeCurrent !== undefined) console.log(madeCurrent(file, config, options.makeCurrent))
+  else if (protect) console.log(isProtected(file, config, oldPassphraseFile))
   else console.log(made(file, config))
 }
 
@@ -28,8 +37,20 @@ function made(file: string, { kms: { passphrase }, realm }: Config): string {
 }
 
 function added(file: string, { kms: { passphrase } }: Config): string {
-  const { current, keys } = addKey(file, passphrase)
+  const { current, keys } = addKey(file, { passphrase })
   return `${file} has the new key ${current}, and keeps ${keys.size - 1} for what they have wrapped. Copy it to the backup and to every replica, then restart the gateways: new data keys are wrapped under it from then on, and a gateway that does not have it yet cannot read them.`
+}
+
+function addedOnStandby(file: string, { kms: { passphrase } }: Config): string {
+  const { current, keys } = addKey(file, { passphrase, standby: true })
+  const id = [...keys.keys()].at(-1)
+  return `${file} has the new key ${id}; new data keys are still wrapped under ${current}. Copy the file to the backup and to every replica, and restart the gateways one by one. When all of them run with it: sealgate keygen ${file} --make-current ${id}`
+}
+
+function madeCurrent(file: string, { kms: { passphrase } }: Config, name: string): string {
+  const id = name.startsWith('local:') ? name : `local:${name}`
+  makeCurrent(file, id, passphrase)
+  return `${file} has ${id} as its current key, and keeps the others for what they have wrapped. Copy it to the backup and to every replica, and restart the gateways one by one: new data keys are wrapped under it from then on. A gateway that was last restarted before the key was added cannot read them.`
 }
 
 function isProtected(file: string, { kms: { passphrase } }: Config, oldFile: string | undefined): string {

@@ -40,13 +40,25 @@ export async function run(argv: readonly string[]): Promise<void> {
     .action((options: ConfigOption) => guarded(async () => config(options.config)))
   program
     .command('keygen')
-    .summary('make a keyring file, or add a key to one')
+    .summary('make a keyring file, or change one')
     .description(
       'Make a keyring file for the local key service, readable by this user only. With a passphrase in the configuration it is protected by that.',
     )
-    .argument('<file>', 'where to write it; an existing file is left alone without --add or --protect')
+    .argument('<file>', 'where to write it; an existing file is left alone without an option that changes it')
     .addOption(configOption())
     .addOption(new Option('--add', 'add a key to an existing keyring, and make it the current one'))
+    .addOption(
+      new Option(
+        '--standby',
+        'with --add: leave the current one current, so that all gateways can get the new one before it is used',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--make-current <id>',
+        'make another key of an existing keyring the current one, which new data keys are wrapped under',
+      ).conflicts(['add', 'protect']),
+    )
     .addOption(
       new Option('--protect', 'put an existing keyring under the passphrase of the configuration').conflicts(
         'add',
@@ -101,6 +113,10 @@ Examples:
   sealgate keygen keyring.json              a new keyring; use it by SEALGATE_KEYRING
   sealgate keygen keyring.json --add        new data keys are wrapped under a new key once gateways
                                             are restarted; the old ones stay for what they wrapped
+  sealgate keygen keyring.json --add --standby
+  sealgate keygen keyring.json --make-current local:0123456789abcdef
+                                            the same in two steps, where several gateways share it:
+                                            restart them one by one after each
   SEALGATE_KEYRING_PASSPHRASE_FILE=pass sealgate keygen keyring.json --protect
                                             nobody can use the file without the passphrase
 

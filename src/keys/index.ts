@@ -10,7 +10,14 @@ export { type RewrapReport, rewrap } from './key-ring-rewrap.ts'
 export type { Provider } from './kms/cmk-id.ts'
 export { KeySetupError } from './kms/key-setup-error.ts'
 export { type Keyring, KeyringError } from './kms/keyring.ts'
-export { addKey, createKeyring, loadKeyring, type Passphrase, protectKeyring } from './kms/keyring-file.ts'
+export {
+  addKey,
+  createKeyring,
+  loadKeyring,
+  makeCurrent,
+  type Passphrase,
+  protectKeyring,
+} from './kms/keyring-file.ts'
 export type { EncryptionContext, Kms, ReEncryptingKms } from './kms/kms.ts'
 export { KmsError } from './kms/kms-error.ts'
 export { LocalKms } from './kms/local.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, it } from 'node:test'
@@ -52,4 +52,51 @@ it('a keyring grows and is put under a passphrase, and everything stays readable
   await served(locked, async (bucket) => {
     for (const key of ['first', 'second']) assert.match((await bucket.read(key)).toString(), /under the/)
   })
+})
+
+it('a key is added on standby, and made the current one later', async () => {
+  const file = join(home, 'two-steps.json')
+  const run = async (...args: string[]) => {
+    const { exit, output } = sealgate(['keygen', file, ...args])
+    assert.equal(await exit, 0, output())
+    return output()
+  }
+  const current = () => (JSON.parse(readFileSync(file, 'utf8')) as { current: string }).current
+  await run()
+  const former = current()
+  const added = await run('--add', '--standby')
+  const [, id = ''] =
+    /has the new key (local:[0-9a-f]{16}); new data keys are still wrapped under/.exec(added) ?? []
+  assert.ok(added.trimEnd().endsWith(`sealgate keygen ${file} --make-current ${id}`), added)
+  assert.equal(current(), former)
+  assert.match(await run('--make-current', id), new RegExp(`has ${id} as its current key`))
+  assert.equal(current(), id)
+  await run('--make-current', former.slice('local:'.length))
+  assert.equal(current(), former)
+})
+
+it('what does not go together, or names no key, is refused in a sentence and changes nothing', async () => {
+  const file = join(home, 'refused.json')
+  assert.equal(await sealgate(['keygen', file]).exit, 0)
+  const before = readFileSync(file, 'utf8')
+  const refused = async (args: readonly string[], pattern: RegExp) => {
+    const { exit, output } = sealgate(['keygen', file, ...args])
+    assert.equal(await exit, 2, output())
+    assert.match(output(), pattern)
+    assert.doesNotMatch(output(), /\n {4}at /)
+    assert.equal(readFileSync(file, 'utf8'), before)
+  }
+  const unknown = 'local:0123456789abcdef'
+  await Promise.all([
+    refused(['--standby'], /^sealgate: --standby goes with --add\./),
+    refused(['--make-current'], /argument missing/),
+    refused(['--make-current', unknown], /it has no key local:0123456789abcdef; it has local:[0-9a-f]{16}/),
+    refused(['--make-current', unknown, '--add'], /cannot be used with option '--add'/),
+    refused(['--make-current', unknown, '--protect'], /cannot be used with option '--protect'/),
+    refused(['--make-current', unknown, '--standby'], /--standby goes with --add/),
+    refused(['--add', '--old-passphrase-file', passphraseFile], /goes with --protect/),
+  ])
+  const { exit, output } = sealgate(['keygen', join(home, 'none.json'), '--make-current', unknown])
+  assert.equal(await exit, 2, output())
+  assert.match(output(), /none\.json: there is no such file or directory/)
 })

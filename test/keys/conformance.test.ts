@@ -28,7 +28,7 @@ kmsConformance('a keyring under a passphrase, with a key that was added', async 
   const path = join(directory, 'keyring.json')
   const passphrase = { value: 'correct horse battery staple' }
   const { current: other } = createKeyring(path, { passphrase })
-  const keyring = addKey(path, passphrase)
+  const keyring = addKey(path, { passphrase })
   return {
     kms: new LocalKms(keyring),
     cmk: keyring.current,

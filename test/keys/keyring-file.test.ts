@@ -21,6 +21,7 @@ import {
   KeyringError,
   LocalKms,
   loadKeyring,
+  makeCurrent,
   type Passphrase,
   protectKeyring,
 } from '../../src/keys/index.ts'
@@ -55,6 +56,28 @@ describe('a keyring of several keys', () => {
     const kms = new LocalKms(loadKeyring(path))
     assert.ok((await kms.decrypt(first.current, wrapped, context)).equals(plaintext))
     await assert.rejects(kms.decrypt(second.current, wrapped, context))
+  })
+
+  it('takes a key on standby, which wraps nothing and opens what it wrapped elsewhere, until it is made current', async () => {
+    const first = createKeyring(path)
+    const standby = addKey(path, { standby: true })
+    const [, added = ''] = standby.keys.keys()
+    assert.deepEqual([standby.current, standby.keys.size], [first.current, 2])
+    assert.deepEqual(loadKeyring(path), standby)
+    const elsewhere = makeCurrent(path, added)
+    assert.deepEqual([elsewhere.current, elsewhere.keys], [added, standby.keys])
+    const { plaintext, wrapped } = await new LocalKms(elsewhere).generateDataKey(added, context)
+    assert.ok((await new LocalKms(standby).decrypt(added, wrapped, context)).equals(plaintext))
+    assert.deepEqual(makeCurrent(path, added), elsewhere)
+    assert.equal(makeCurrent(path, first.current).current, first.current)
+  })
+
+  it('a key that it does not have is not made current, and nothing is changed', () => {
+    const { current } = createKeyring(path)
+    const before = readFileSync(path)
+    for (const id of ['local:0123456789abcdef', 'local:', 'constructor', ''])
+      refuses(() => makeCurrent(path, id), new RegExp(`it has no key ${id}; it has ${current}`))
+    assert.ok(readFileSync(path).equals(before) && !existsSync(`${path}.new`))
   })
 
   it('stays private, stays where a link leads, and keeps what people have written into it', () => {
@@ -98,9 +121,13 @@ describe('a keyring under a passphrase', () => {
       /passphrase does not open it/,
     )
     refuses(() => loadKeyring(path), /protected by a passphrase; name that by kms\.passphraseFile/)
-    const grown = addKey(path, strong)
+    const grown = addKey(path, { passphrase: strong })
     assert.deepEqual([grown.realm, grown.keys.size], ['the-realm', 2])
     assert.notEqual(readFileSync(path, 'utf8').split('"salt"')[1], text.split('"salt"')[1])
+    const back = makeCurrent(path, made.current, strong)
+    assert.deepEqual([back.current, back.keys], [made.current, grown.keys])
+    refuses(() => makeCurrent(path, made.current), /protected by a passphrase/)
+    refuses(() => addKey(path, { standby: true }), /protected by a passphrase/)
   })
 
   it('is made from a clear one, and put under another one', () => {

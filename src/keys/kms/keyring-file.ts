@@ -44,16 +44,23 @@ export function loadKeyring(path: string, passphrase: Passphrase | null = null):
   return read(path, passphrase).keyring
 }
 
-/** Adds a fresh key, which new data keys are wrapped under by whoever loads the file from now on; the others stay for what they have wrapped. */
-export function addKey(path: string, passphrase: Passphrase | null = null): Keyring {
-  return replace(
-    path,
-    () => {
-      const secret = passphrase === null ? null : secretOf(passphrase)
-      return encode(path, withNewKey(read(path, passphrase).document), secret)
-    },
-    passphrase,
-  )
+export interface AddKeyOptions {
+  readonly passphrase?: Passphrase | null
+  /** Leaves the current key the current one, so that every gateway can load the new one before anything is wrapped under it. Default false. */
+  readonly standby?: boolean | undefined
+}
+
+/** Adds a fresh key, the last one of the result, which whoever loads the file from now on wraps new data keys under; the others stay for what they have wrapped. */
+export function addKey(path: string, { passphrase = null, standby }: AddKeyOptions = {}): Keyring {
+  return edit(path, passphrase, ({ document }) => withNewKey(document, { standby }))
+}
+
+/** Has new data keys wrapped under this key of the file by whoever loads it from now on. */
+export function makeCurrent(path: string, id: string, passphrase: Passphrase | null = null): Keyring {
+  return edit(path, passphrase, ({ document, keyring: { keys } }) => {
+    if (keys.has(id)) return { ...document, current: id }
+    throw new KeyringError(`keyring ${path}: it has no key ${id}; it has ${[...keys.keys()].join(', ')}`)
+  })
 }
 
 /** Puts a keyring under a passphrase, or under another one than `former`. */
@@ -66,7 +73,22 @@ export function protectKeyring(
   return replace(path, change, passphrase)
 }
 
-function read(path: string, passphrase: Passphrase | null): { keyring: Keyring; document: KeyringDocument } {
+function edit(
+  path: string,
+  passphrase: Passphrase | null,
+  edited: (contents: Contents) => KeyringDocument,
+): Keyring {
+  const change = () =>
+    encode(path, edited(read(path, passphrase)), passphrase === null ? null : secretOf(passphrase))
+  return replace(path, change, passphrase)
+}
+
+interface Contents {
+  readonly keyring: Keyring
+  readonly document: KeyringDocument
+}
+
+function read(path: string, passphrase: Passphrase | null): Contents {
   const refuse = refuserOf(path)
   const outer = parseJson(readPrivate(path, refuse), refuse)
   if (outer['version'] !== 2) {

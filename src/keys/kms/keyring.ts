@@ -26,10 +26,14 @@ export function newDocument(realm: string = randomUUID()): KeyringDocument {
   return { version: 1, realm, current: key.id, keys: [key] }
 }
 
-/** The same keyring with one more key, which new data keys are wrapped under from now on. */
-export function withNewKey(document: KeyringDocument): KeyringDocument {
+/** The same keyring with one more key, which new data keys are wrapped under from now on; or, on standby, only once it is made the current one. */
+export function withNewKey(
+  document: KeyringDocument,
+  { standby = false }: { readonly standby?: boolean | undefined } = {},
+): KeyringDocument {
   const key = newKey()
-  return { ...document, current: key.id, keys: [...document.keys, key] }
+  const current = standby ? document.current : key.id
+  return { ...document, current, keys: [...document.keys, key] }
 }
 
 function newKey(): { id: string; created: string; key: string } {
