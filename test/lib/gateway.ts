@@ -56,7 +56,7 @@ export interface TestGatewayOptions {
 function openTestStore(directory: string): Promise<Storage> {
   if (realStore() === null) return openFilesystemStorage({ directory: join(directory, 'store') })
   const prefix = `t${randomBytes(5).toString('hex')}-`
-  return openRealStore({ systemBucket: `${prefix}records`, bucketPrefix: prefix })
+  return openRealStore({ systemBucket: `${prefix}of-the-store`, bucketPrefix: prefix })
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {

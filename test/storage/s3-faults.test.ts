@@ -298,6 +298,13 @@ describe("a store's refusals", () => {
     }
   })
 
+  it('of a storage class are of that, also where they only speak of an argument', async () => {
+    fault = refusal('400 Bad Request', 'InvalidArgument')
+    const attributes = { headers: {}, metadata: {}, storageClass: 'GLACIER_IR' }
+    await fails(storage.createMultipartUpload({ ...name, ...attributes }), 'InvalidStorageClass')
+    await fails(storage.getObject(name), 'InternalError')
+  })
+
   it('that name another region are signed for that one', async () => {
     const elsewhere = 'HTTP/1.1 400 Bad Request\nx-amz-bucket-region: eu-central-1\nContent-Length: 0\n\n'
     const scopes: (string | undefined)[] = []

@@ -125,7 +125,7 @@ export class StoreClient {
       if (response.status < 300) return { result: await finish(response) }
       const bytes = await readAll(response.body, MAX_ERROR_BYTES)
       const failure = readFailure(response.status, bytes, response.headers['x-amz-bucket-region'])
-      return { error: storeError(failure), failure, sent: true }
+      return { error: storeError(failure, call.headers), failure, sent: true }
     } catch (error) {
       if (error instanceof ConnectionError)
         return { error: unreachable(error), failure: null, sent: error.sent }

@@ -83,9 +83,13 @@ const REFUSED: readonly string[] = [
  * A failure of the store as clients see it: S3's kind where it is about what they asked, 503 where it is about the gateway's own
  * dealings with the store. The store's words stay in the log: they tell of names and addresses behind the gateway.
  */
-export function storeError(failure: StoreFailure): SealgateError {
-  const { status, code } = failure
-  const reason = `the store answered ${status} ${code}: ${failure.message}`.slice(0, 500)
+export function storeError(
+  failure: StoreFailure,
+  sent: Readonly<Record<string, string>> = {},
+): SealgateError {
+  const { status } = failure
+  const code = isOfStorageClass(failure, sent) ? 'InvalidStorageClass' : failure.code
+  const reason = `the store answered ${status} ${failure.code}: ${failure.message}`.slice(0, 500)
   const same =
     SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
   const kind = same ?? kindOfStatus(status, code)
@@ -98,6 +102,11 @@ export function storeError(failure: StoreFailure): SealgateError {
       { reason },
     )
   return new SealgateError(kind, undefined, { reason })
+}
+
+/** Some stores do not say which argument: of those that a client can choose it is the only one. */
+function isOfStorageClass({ status, code }: StoreFailure, sent: Readonly<Record<string, string>>): boolean {
+  return status === 400 && code === 'InvalidArgument' && sent['x-amz-storage-class'] !== undefined
 }
 
 function kindOfStatus(status: number, code: string): ErrorKind {
