@@ -9,6 +9,7 @@ import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, ownRealm, storedRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
 import {
+  bucketPattern,
   createKeyring,
   DataKeys,
   type DataKeysOptions,
@@ -112,6 +113,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     keys,
     realm,
     systemBucket: config.systemBucket,
+    readsPlaintext: readsPlaintext(config),
     warn: (message, error) => log.warn({ err: error }, message),
   })
   const handler = createS3Handler({
@@ -123,6 +125,11 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: (outcome) => logRequest(log, outcome),
   })
+  if (config.plaintext.some((rule) => rule.plaintext === 'read'))
+    log.warn(
+      { buckets: config.plaintext },
+      'buckets with plaintext: read serve what nobody sealed; set it back once all is copied in (docs/security.md)',
+    )
   const server = createHttpServer({ handler, limits: config.limits })
   const stopCollecting = collectByItself(gateway, log)
   const watch = rotationWatch(config, gateway, log)
@@ -149,6 +156,15 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
   }
   const { address, port } = server.address() as AddressInfo
   return { host: address, port, close }
+}
+
+/** By the first rule that says something of it. */
+export function readsPlaintext({ plaintext }: Config): (bucket: string) => boolean {
+  const rules = plaintext.map((rule) => ({
+    matches: bucketPattern(rule.match),
+    reads: rule.plaintext === 'read',
+  }))
+  return (bucket) => rules.find(({ matches }) => matches(bucket))?.reads ?? false
 }
 
 export type KeysContext = Pick<DataKeysOptions, 'realm' | 'policy' | 'ring' | 'admit'> & {

@@ -140,12 +140,6 @@ export const ERRORS = {
     message:
       'The stored object failed its integrity check: it was altered in the store, or is not what was stored under this name. Nothing of it was returned.',
   },
-  /** Ours. The stored object carries no envelope, and the bucket is not configured to read plaintext. */
-  ObjectNotEncrypted: {
-    status: 409,
-    message:
-      'The stored object was not written through this gateway (it has no envelope), so it cannot be authenticated. Copy it in through the gateway.',
-  },
   OperationAborted: {
     status: 409,
     message: 'A conflicting conditional operation is currently in progress against this resource. Try again.',

@@ -5,10 +5,23 @@ import { buildKms, type KmsConfig } from './kms-config.ts'
 import { readEnvironment } from './read-environment.ts'
 import { readFile } from './read-file.ts'
 import { buildS3, type S3Config } from './s3-config.ts'
-import { type BucketRule, Settings } from './settings.ts'
+import { Settings } from './settings.ts'
 
 export type { KmsConfig } from './kms-config.ts'
-export type { BucketRule } from './settings.ts'
+
+/** Which key encrypts the new objects of some buckets, and which others their objects may be read under. */
+export interface KeyRule {
+  /** Bucket name; `*` stands for any characters. */
+  readonly match: string
+  readonly cmk: string
+  readonly retired: readonly string[]
+}
+
+/** Whether objects of some buckets that nobody sealed are served. */
+export interface PlaintextRule {
+  readonly match: string
+  readonly plaintext: 'reject' | 'read'
+}
 
 /** One frozen, checked configuration: what every process of the deployment starts from. */
 export interface Config {
@@ -26,7 +39,9 @@ export interface Config {
   readonly s3: S3Config | null
   readonly kms: KmsConfig
   /** First match wins; a bucket without a rule uses the CMK of the default key service and, if that is a keyring, trusts its other keys. */
-  readonly buckets: readonly BucketRule[]
+  readonly buckets: readonly KeyRule[]
+  /** First match wins; a bucket without a rule rejects plaintext. */
+  readonly plaintext: readonly PlaintextRule[]
   readonly epoch: {
     readonly maxAgeMs: number
     readonly maxObjects: number
@@ -96,7 +111,12 @@ function build({ values, rules }: Settings): Config {
     realm: values.get('realm') as string | null,
     s3: buildS3(values),
     kms: buildKms(values),
-    buckets: rules,
+    buckets: rules.flatMap(({ match, cmk, retired = [] }) =>
+      cmk === undefined ? [] : [{ match, cmk, retired: [...retired] }],
+    ),
+    plaintext: rules.flatMap(({ match, plaintext }) =>
+      plaintext === undefined ? [] : [{ match, plaintext }],
+    ),
     epoch: {
       maxAgeMs: number('epoch.maxAgeMs'),
       maxObjects: number('epoch.maxObjects'),

@@ -11,13 +11,16 @@ export type Origin = string
 export const BUCKETS_VARIABLE = 'SEALGATE_BUCKETS'
 export const VARIABLE_PREFIX = 'SEALGATE_'
 
-const RULE = '{match: name or pattern, cmk: id, retired: [ids]}'
+const RULE =
+  '{match: name or pattern} with one or both of {cmk: id, retired: [ids]} and {plaintext: reject or read}'
 
 export interface BucketRule {
   /** Bucket name; `*` stands for any characters. */
   readonly match: string
-  readonly cmk: string
-  readonly retired: readonly string[]
+  readonly cmk?: string
+  /** Of a rule with a CMK. */
+  readonly retired?: readonly string[]
+  readonly plaintext?: 'reject' | 'read'
 }
 
 /** What file and environment say, while they are read: checked values, where each is from, and every mistake. */
@@ -44,7 +47,7 @@ export class Settings {
     this.origins.set('buckets', origin)
     const rules = raw ?? []
     if (Array.isArray(rules) && rules.every(isRule)) {
-      this.rules = rules.map(({ match, cmk, retired }) => ({ match, cmk, retired: retired ?? [] }))
+      this.rules = rules
       return
     }
     const where = label('buckets', BUCKETS_VARIABLE, origin)
@@ -83,14 +86,15 @@ function whatIsWrong(field: Field, raw: unknown): string | null {
   return fits ? null : field.form
 }
 
-function isRule(rule: unknown): rule is { match: string; cmk: string; retired?: string[] } {
+function isRule(rule: unknown): rule is BucketRule {
   if (typeof rule !== 'object' || rule === null) return false
-  const { match, cmk, retired = [], ...rest } = rule as Record<string, unknown>
+  const { match, cmk, retired, plaintext, ...rest } = rule as Record<string, unknown>
+  const namesKeys =
+    isText(cmk) && (retired === undefined || (Array.isArray(retired) && retired.every(isText)))
   return (
     isText(match) &&
-    isText(cmk) &&
-    Array.isArray(retired) &&
-    retired.every(isText) &&
+    (namesKeys || (cmk === undefined && retired === undefined && plaintext !== undefined)) &&
+    (plaintext === undefined || plaintext === 'reject' || plaintext === 'read') &&
     Object.keys(rest).length === 0
   )
 }

@@ -99,6 +99,19 @@ export function sealedFooterSize(tail: Buffer): number {
   return TRAILER_SIZE + tail.readUInt32BE(tail.length - TRAILER_SIZE + SALT_SIZE)
 }
 
+/**
+ * Whether an object that has no envelope ends as a sealed one of its length does (section 8): then it has lost its envelope, or is a copy of
+ * sealed bytes. That proves nothing: who forges plaintext leaves the trailer away.
+ * @param tail the last TRAILER_SIZE bytes of the object, or more
+ */
+export function endsLikeSealed(tail: Buffer, storedSize: number): boolean {
+  const plainSize = plainSizeOf(storedSize)
+  if (plainSize === null || tail.length < TRAILER_SIZE) return false
+  if (tail.toString('latin1', tail.length - FOOTER_MAGIC.length) !== FOOTER_MAGIC) return false
+  const need = sealedFooterSize(tail)
+  return need >= FIXED_FIELDS_SIZE + TAG_SIZE + TRAILER_SIZE && need <= maxSealedFooter(plainSize)
+}
+
 /** Largest sealed footer with trailer (at most 800 256 bytes) of an object of `plainSize` bytes. */
 function maxSealedFooter(plainSize: number): number {
   return PART_ENTRY_SIZE * maxPartCount(plainSize) + FIXED_COST

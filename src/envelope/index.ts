@@ -6,6 +6,7 @@ export {
   MIN_PART_SIZE,
   SALT_SIZE,
   SEGMENT_SIZE,
+  TRAILER_SIZE,
 } from './constants.ts'
 export {
   type Binding,
@@ -21,6 +22,7 @@ export {
   type WrappedDek,
 } from './envelope.ts'
 export {
+  endsLikeSealed,
   type Footer,
   type FooterChecksums,
   type FooterPart,

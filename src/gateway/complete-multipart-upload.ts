@@ -286,13 +286,7 @@ async function answerOfRecord(
 }
 
 /** No upload, no object, or one that is none of this upload, be it foreign or damaged. */
-const NOT_OURS = [
-  'NoSuchUpload',
-  'NoSuchKey',
-  'PreconditionFailed',
-  'ObjectIntegrityError',
-  'ObjectNotEncrypted',
-] as const
+const NOT_OURS = ['NoSuchUpload', 'NoSuchKey', 'PreconditionFailed', 'ObjectIntegrityError'] as const
 
 async function answerOfObject(
   gateway: Gateway,

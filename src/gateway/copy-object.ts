@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { Footer } from '../envelope/index.ts'
-import { SealgateError } from '../errors.ts'
+import { isError, SealgateError } from '../errors.ts'
 import { checkWriteCondition } from '../storage/capabilities.ts'
-import type { StorageClass, WriteCondition } from '../storage/storage.ts'
+import { OVERWRITTEN, type StorageClass, type WriteCondition } from '../storage/storage.ts'
 import { type ClientAttributes, checkedAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import { checkCopyConditions } from './conditions.ts'
@@ -11,10 +11,12 @@ import { type CopySource, plainBody } from './copy-source.ts'
 import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
+import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { sealAttributes } from './object-envelope.ts'
-import { headAndOpen, readFooter, retryOverwritten } from './open-object.ts'
+import { type OpenedObject, readFooter, retryOverwritten } from './open-object.ts'
+import { isPlain, type PlainObject } from './plain-object.ts'
 import { putObject } from './put-object.ts'
 import { withChecksum } from './with-checksum.ts'
 
@@ -50,9 +52,8 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
   checkBucket(gateway, input.bucket)
   checkBucket(gateway, input.source.bucket)
   checkEncryptionRequest(gateway, input.bucket, input.encryption)
-  const ontoItself = input.bucket === input.source.bucket && input.key === input.source.key
   if (
-    ontoItself &&
+    isOntoItself(input) &&
     input.replace === null &&
     input.storageClass === undefined &&
     input.encryption?.algorithm === undefined &&
@@ -70,7 +71,7 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
 
 async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyOutput> {
   const { bucket, key, source, signal } = input
-  const object = await headAndOpen(gateway, { ...source, signal })
+  const object = await findObject(gateway, { ...source, signal })
   checkCopyConditions(source.conditions, object.stored, gateway.now())
   if (object.size > MAX_COPY_BYTES) {
     throw new SealgateError(
@@ -78,17 +79,16 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
       `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_COPY_BYTES}`,
     )
   }
-  const footer = await readFooter(gateway, object, signal)
   const kept = input.replace ?? clientAttributes(object.stored)
   const attributes = checkedAttributes({
     ...kept,
     storageClass: input.storageClass ?? 'STANDARD',
   })
+  if (isPlain(object)) return sealCopy(gateway, input, object, attributes, input.checksumAlgorithm)
+  const footer = await readFooter(gateway, object, signal)
   if (changesKey(input) || !hasChecksum(footer, input.checksumAlgorithm)) {
     const algorithm = input.checksumAlgorithm ?? footer.checksums.values[0]?.algorithm ?? null
-    const body = withChecksum(await plainBody(gateway, object, undefined, signal), algorithm)
-    const { encryption, condition } = input
-    return putObject(gateway, { bucket, key, attributes, encryption, condition, body, signal })
+    return sealCopy(gateway, input, object, attributes, algorithm)
   }
   const sealed = await sealAttributes(gateway, {
     bucket,
@@ -116,6 +116,35 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     checksums: checksumsOf(footer),
     encryption: sealed.encryption,
   }
+}
+
+/** The bytes go through the gateway and are sealed anew. */
+async function sealCopy(
+  gateway: Gateway,
+  input: CopyObjectInput,
+  object: OpenedObject | PlainObject,
+  attributes: ClientAttributes,
+  algorithm: ChecksumAlgorithm | null,
+): Promise<CopyOutput> {
+  const { bucket, key, encryption, signal } = input
+  const body = withChecksum(await plainBody(gateway, object, undefined, signal), algorithm)
+  const put = { bucket, key, attributes, encryption, body, signal }
+  // Onto itself: what is written over must be what was read.
+  const isPinned =
+    input.condition === undefined &&
+    isOntoItself(input) &&
+    gateway.storage.capabilities.conditions.put.ifMatch
+  if (!isPinned) return putObject(gateway, { ...put, condition: input.condition })
+  try {
+    return await putObject(gateway, { ...put, condition: { ifMatch: object.stored.etag } })
+  } catch (error) {
+    if (!isError(error, 'PreconditionFailed')) throw error
+    throw new SealgateError('PreconditionFailed', undefined, { cause: error, reason: OVERWRITTEN })
+  }
+}
+
+function isOntoItself({ bucket, key, source }: CopyObjectInput): boolean {
+  return bucket === source.bucket && key === source.key
 }
 
 function hasChecksum(footer: Footer, algorithm: ChecksumAlgorithm | null): boolean {

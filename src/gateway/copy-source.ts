@@ -4,7 +4,8 @@ import type { CustomerKey } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { type OpenedObject, readFooter } from './open-object.ts'
 import type { PlainBody } from './plain-body.ts'
-import { type RangeRequest, resolveRange } from './range.ts'
+import { isPlain, type PlainObject, readStored } from './plain-object.ts'
+import { type RangeRequest, resolveRange, type Slice } from './range.ts'
 import { readPlain } from './read-plain.ts'
 
 export interface CopySource {
@@ -18,7 +19,7 @@ export interface CopySource {
 /** The plaintext of a source, or of a range of it, as a body to be sealed again. */
 export async function plainBody(
   gateway: Gateway,
-  object: OpenedObject,
+  object: OpenedObject | PlainObject,
   range: { readonly start: number; readonly end: number } | undefined,
   signal: AbortSignal | undefined,
 ): Promise<PlainBody> {
@@ -38,12 +39,19 @@ export async function plainBody(
   const asked: Exclude<RangeRequest, { kind: 'part' }> =
     range === undefined ? { kind: 'open', start: 0 } : { kind: 'closed', ...range }
   const slice = object.size === 0 ? { start: 0, end: -1 } : resolveRange(asked, object.size)
-  const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
+  const read = isPlain(object)
+    ? () => readStored(gateway, object, slice, signal)
+    : await reader(gateway, object, slice, signal)
   return {
     size: slice.end - slice.start + 1,
     announced: null,
     checksums: () => [],
     md5: () => undefined,
-    [Symbol.asyncIterator]: () => readPlain(gateway, object, footer, slice, signal),
+    [Symbol.asyncIterator]: read,
   }
+}
+
+async function reader(gateway: Gateway, object: OpenedObject, slice: Slice, signal: AbortSignal | undefined) {
+  const footer = object.envelope.kind === 'multipart' ? await readFooter(gateway, object, signal) : null
+  return () => readPlain(gateway, object, footer, slice, signal)
 }

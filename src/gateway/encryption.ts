@@ -21,9 +21,12 @@ export interface CustomerKey {
 
 /**
  * Said on every answer about an object: SSE-KMS, or SSE-C for the key that the request brought. Either also tells clients that ETags are not
- * MD5.
+ * MD5. Of an object that nobody sealed nothing is claimed.
  */
-export type EncryptionAnswer = { readonly cmkId: string } | { readonly customerKeyMd5: string }
+export type EncryptionAnswer =
+  | { readonly cmkId: string }
+  | { readonly customerKeyMd5: string }
+  | { readonly plaintext: true }
 
 export function checkEncryptionRequest(
   gateway: Gateway,

@@ -2,6 +2,7 @@ import { ByteBudget } from '../base/byte-budget.ts'
 import type { DataKeys } from '../keys/index.ts'
 import type { Storage } from '../storage/storage.ts'
 import { FooterCache } from './footer-cache.ts'
+import { PlaintextPolicy } from './plaintext-policy.ts'
 import { UploadKeyCache } from './upload-key-cache.ts'
 
 /**
@@ -22,6 +23,7 @@ export interface Gateway {
   readonly footers: FooterCache
   /** For objects that are read whole before their first byte is answered. */
   readonly wholeReads: ByteBudget
+  readonly plaintext: PlaintextPolicy
 }
 
 export interface GatewayOptions {
@@ -29,6 +31,8 @@ export interface GatewayOptions {
   readonly keys: DataKeys
   readonly realm: string
   readonly systemBucket: string
+  /** Whether objects of a bucket that nobody sealed are served; default: of none. */
+  readonly readsPlaintext?: (bucket: string) => boolean
   readonly now?: () => number
   readonly warn?: (message: string, error: unknown) => void
 }
@@ -46,5 +50,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     uploads: new UploadKeyCache(),
     footers: new FooterCache(),
     wholeReads: new ByteBudget(WHOLE_READ_BYTES),
+    plaintext: new PlaintextPolicy(options.readsPlaintext ?? (() => false)),
   }
 }

@@ -2,9 +2,11 @@ import type { Footer } from '../envelope/index.ts'
 import type { StorageClass } from '../storage/storage.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import { toClientEtag } from './etag.ts'
+import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
-import { headAndOpen, type ObjectRequest, readFooter, retryOverwritten } from './open-object.ts'
+import { type ObjectRequest, readFooter, retryOverwritten } from './open-object.ts'
+import { isPlain } from './plain-object.ts'
 
 export interface ObjectAttributesOutput {
   readonly etag: string
@@ -12,7 +14,8 @@ export interface ObjectAttributesOutput {
   readonly size: number
   readonly storageClass: StorageClass
   readonly checksums: readonly ObjectChecksum[]
-  readonly footer: Footer
+  /** Null for an object that nobody sealed. */
+  readonly footer: Footer | null
 }
 
 /** Everything here comes from the footer: what the store knows of parts and checksums is of ciphertext. */
@@ -22,14 +25,14 @@ export async function getObjectAttributes(
 ): Promise<ObjectAttributesOutput> {
   checkBucket(gateway, request.bucket)
   return retryOverwritten(async () => {
-    const object = await headAndOpen(gateway, request)
-    const footer = await readFooter(gateway, object)
+    const object = await findObject(gateway, request)
+    const footer = isPlain(object) ? null : await readFooter(gateway, object)
     return {
       etag: toClientEtag(object.stored.etag),
       lastModified: object.stored.lastModified,
-      size: footer.plainSize,
+      size: footer?.plainSize ?? object.size,
       storageClass: object.stored.storageClass,
-      checksums: checksumsOf(footer),
+      checksums: footer === null ? [] : checksumsOf(footer),
       footer,
     }
   })

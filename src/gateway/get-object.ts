@@ -2,12 +2,13 @@ import { integrityError, MAX_PLAIN_SIZE, storedSize } from '../envelope/index.ts
 import { isError } from '../errors.ts'
 import type { GetObjectResult, ObjectBody } from '../storage/storage.ts'
 import { checkReadConditions, matches, type ReadConditions } from './conditions.ts'
+import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { describeObject, type ObjectDescription } from './object-description.ts'
 import {
   checkFooter,
-  headAndOpen,
+  type FoundObject,
   type ObjectRequest,
   type OpenedObject,
   openObject,
@@ -15,7 +16,8 @@ import {
   readWhole,
   retryOverwritten,
 } from './open-object.ts'
-import type { RangeRequest } from './range.ts'
+import { exactly, isPlain, isServedPlain, openPlain, type PlainObject, readStored } from './plain-object.ts'
+import type { RangeRequest, Slice } from './range.ts'
 import { likelyRange, openAnswered, openInMemory, openWhole, readPlain } from './read-plain.ts'
 
 export interface GetObjectInput extends ObjectRequest {
@@ -48,6 +50,7 @@ export async function getObject(gateway: Gateway, input: GetObjectInput): Promis
 async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObjectOutput> {
   const { bucket, key, signal } = input
   const answer = await gateway.storage.getObject({ bucket, key, signal })
+  if (isServedPlain(gateway, bucket, answer.object)) return getPlain(gateway, input, answer)
   try {
     const object = await openObject(gateway, input, answer.object)
     checkReadConditions(input.conditions, object.stored, gateway.now())
@@ -126,6 +129,11 @@ async function getClosedRange(
     // Behind the end of what is stored, so behind the end of what is in it; how long that is, a HEAD tells.
     return getRange(gateway, input, range)
   }
+  if (isServedPlain(gateway, bucket, answer.object)) {
+    // A range of sealed bytes lies elsewhere.
+    answer.body.destroy()
+    return getPlainRange(gateway, input, range, await openPlain(gateway, input, answer.object))
+  }
   try {
     const object = await openObject(gateway, input, answer.object)
     checkReadConditions(input.conditions, object.stored, gateway.now())
@@ -152,19 +160,56 @@ async function getRange(
   input: GetObjectInput,
   range: RangeRequest,
 ): Promise<GetObjectOutput> {
-  const object = await headAndOpen(gateway, input)
+  const object = await findObject(gateway, input)
+  if (isPlain(object)) return getPlainRange(gateway, input, range, object)
   checkReadConditions(input.conditions, object.stored, gateway.now())
   if (!rangeStands(input, object)) return getWhole(gateway, input)
   const needsFooter = object.envelope.kind === 'multipart' || (range.kind === 'part' && input.checksums)
   const footer = needsFooter ? await readFooter(gateway, object, input.signal) : null
   const description = describeObject(object, footer, { range, checksums: input.checksums })
-  const slice = description.slice ?? { start: 0, end: object.size - 1 }
+  const slice = description.slice ?? wholeSlice(object)
   const body = await startStream(readPlain(gateway, object, footer, slice, input.signal))
   return { ...description, body }
 }
 
+/** An object that nobody sealed, whole, as the store gives it. */
+async function getPlain(
+  gateway: Gateway,
+  input: GetObjectInput,
+  answer: GetObjectResult,
+): Promise<GetObjectOutput> {
+  try {
+    const object = await openPlain(gateway, input, answer.object)
+    checkReadConditions(input.conditions, object.stored, gateway.now())
+    if (answer.start !== 0 || answer.end !== object.size - 1)
+      throw integrityError('the store answered a part of the object')
+    const body = await startStream(exactly(answer.body, object.size))
+    return { ...describeObject(object, null, wholeOf(input)), body }
+  } catch (error) {
+    answer.body.destroy()
+    throw error
+  }
+}
+
+async function getPlainRange(
+  gateway: Gateway,
+  input: GetObjectInput,
+  range: RangeRequest,
+  object: PlainObject,
+): Promise<GetObjectOutput> {
+  checkReadConditions(input.conditions, object.stored, gateway.now())
+  if (!rangeStands(input, object)) return getWhole(gateway, input)
+  const description = describeObject(object, null, { range, checksums: false })
+  const slice = description.slice ?? wholeSlice(object)
+  return { ...description, body: await startStream(readStored(gateway, object, slice, input.signal)) }
+}
+
+function wholeSlice({ size }: FoundObject): Slice {
+  return { start: 0, end: size - 1 }
+}
+
 /** RFC 9110 section 13.1.5: a date must be exactly the object's, an ETag must be the object's. */
-export function rangeStands({ ifRange }: GetObjectInput, { stored }: OpenedObject): boolean {
+export function rangeStands({ ifRange }: GetObjectInput, { stored }: FoundObject): boolean {
   if (ifRange === undefined) return true
   if ('etag' in ifRange) return matches([ifRange.etag], stored.etag)
   return Math.floor(stored.lastModified / 1000) === Math.floor(ifRange.time / 1000)

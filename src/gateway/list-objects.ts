@@ -1,24 +1,16 @@
-import { plainSize } from '../envelope/index.ts'
 import type { ListObjectsRequest, ListObjectsResult } from '../storage/storage.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
+import { listedSizes } from './listed-sizes.ts'
 import { checkBucket } from './names.ts'
 
-/**
- * One page, one call to the store: plaintext sizes are arithmetic on the stored sizes. A stored size that no sealed
- * object has (something else was put there) is shown as it is; reading that key is refused.
- */
+/** One page, one call to the store; in a bucket that reads plaintext more of them. */
 export async function listObjects(gateway: Gateway, request: ListObjectsRequest): Promise<ListObjectsResult> {
-  checkBucket(gateway, request.bucket)
+  const { bucket, signal } = request
+  checkBucket(gateway, bucket)
   const page = await gateway.storage.listObjects(request)
-  return {
-    ...page,
-    objects: page.objects.map((object) => ({
-      ...object,
-      size: plainSize(object.size) ?? object.size,
-      etag: toClientEtag(object.etag),
-    })),
-  }
+  const objects = await listedSizes(gateway, bucket, page.objects, signal)
+  return { ...page, objects: objects.map((object) => ({ ...object, etag: toClientEtag(object.etag) })) }
 }
 
 export type { ListedObject, ListObjectsResult } from '../storage/storage.ts'

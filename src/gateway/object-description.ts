@@ -4,7 +4,7 @@ import { type ClientAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
-import type { OpenedObject } from './open-object.ts'
+import type { FoundObject } from './open-object.ts'
 import { type RangeRequest, resolveRange, type Slice } from './range.ts'
 
 /** What GET and HEAD say of an object. */
@@ -29,7 +29,7 @@ export interface DescriptionRequest {
 
 /** @param footer null where nothing that is asked for needs it: then the object has no parts, and no checksums are told */
 export function describeObject(
-  object: OpenedObject,
+  object: FoundObject,
   footer: Footer | null,
   { range, checksums }: DescriptionRequest,
 ): ObjectDescription {
@@ -48,7 +48,7 @@ export function describeObject(
 }
 
 function describePart(
-  object: OpenedObject,
+  object: FoundObject,
   footer: Footer | null,
   partNumber: number,
   wanted: boolean,

@@ -17,16 +17,20 @@ import type { CustomerKey, EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { openObjectKey } from './object-envelope.ts'
 
-/** An object whose envelope has been opened and checked: name, deployment, metadata and size are authentic. */
-export interface OpenedObject {
+/** What is told of an object of either kind. */
+export interface FoundObject {
   readonly bucket: string
   readonly key: string
   readonly stored: StoredObject
-  readonly envelope: Envelope
-  readonly objectKey: ObjectKey
   readonly encryption: EncryptionAnswer
   /** Plaintext bytes. For a multipart object this is what the stored length says; the footer confirms it. */
   readonly size: number
+}
+
+/** An object whose envelope has been opened and checked: name, deployment, metadata and size are authentic. */
+export interface OpenedObject extends FoundObject {
+  readonly envelope: Envelope
+  readonly objectKey: ObjectKey
 }
 
 /** Which object, and the customer's key if the client sent one. */
@@ -51,7 +55,7 @@ export async function openObject(
 /** What the envelope says of itself agrees with what the store says; it is not opened yet. */
 export function readEnvelope(stored: StoredObject): Pick<OpenedObject, 'envelope' | 'size'> {
   const text = stored.metadata[ENVELOPE_METADATA_NAME]
-  if (text === undefined) throw new SealgateError('ObjectNotEncrypted')
+  if (text === undefined) throw notSealed()
   const envelope = parseEnvelope(text)
   if (!timingSafeEqual(envelope.metadataHash, hashOf(stored)))
     throw integrityError('metadata differs from what the envelope binds')
@@ -62,10 +66,13 @@ export function readEnvelope(stored: StoredObject): Pick<OpenedObject, 'envelope
   return { envelope, size }
 }
 
-/** Heads and opens in one. */
-export async function headAndOpen(gateway: Gateway, request: ObjectRequest): Promise<OpenedObject> {
-  const { bucket, key, signal } = request
-  return openObject(gateway, request, await gateway.storage.headObject({ bucket, key, signal }))
+/** Whoever does not understand a code tries again for minutes; that access is denied, every client knows for final. */
+function notSealed(): SealgateError {
+  return new SealgateError(
+    'AccessDenied',
+    'The stored object was not written through this gateway: it has no envelope, so nothing about it can be verified. Put or copy it in through the gateway, or have the operator set plaintext: read for the bucket.',
+    { reason: 'plaintext: the stored object has no envelope' },
+  )
 }
 
 /** Enough for the footer of an object of 816 parts. */

@@ -1,9 +1,10 @@
 import { checkCopyConditions } from './conditions.ts'
 import { type CopySource, plainBody } from './copy-source.ts'
 import type { CustomerKey } from './encryption.ts'
+import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
-import { headAndOpen, retryOverwritten } from './open-object.ts'
+import { retryOverwritten } from './open-object.ts'
 import { type UploadPartOutput, uploadPart } from './upload-part.ts'
 import type { UploadName } from './upload-state.ts'
 
@@ -25,7 +26,7 @@ export async function uploadPartCopy(
   checkBucket(gateway, input.source.bucket)
   return retryOverwritten(async () => {
     const { source, signal } = input
-    const object = await headAndOpen(gateway, { ...source, signal })
+    const object = await findObject(gateway, { ...source, signal })
     checkCopyConditions(source.conditions, object.stored, gateway.now())
     const body = await plainBody(gateway, object, input.range, signal)
     return uploadPart(gateway, {

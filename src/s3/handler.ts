@@ -6,6 +6,7 @@ import { letContinue } from '../http/index.ts'
 import type { Answer, Context } from './context.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
+import { PLAINTEXT_HEADER } from './object-headers.ts'
 import { findOperation } from './operation-table.ts'
 import { checkExpectedOwner } from './owner.ts'
 import { withPresignedHeaders } from './presigned.ts'
@@ -79,6 +80,7 @@ async function handle(
       outcome,
       region: options.region,
     })
+    if (answer.headers?.[PLAINTEXT_HEADER] !== undefined) outcome.plaintext = true
     await writeAnswer({ request, response, requestId, region: options.region }, answer)
   } catch (thrown) {
     const error = gone.signal.aborted && isAbort(thrown) ? clientGone(thrown) : thrown

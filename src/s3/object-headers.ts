@@ -89,6 +89,9 @@ export function readChecksumType(value: string | undefined): ChecksumType | null
   return value
 }
 
+/** On answers about an object that nobody sealed, in the place of what is said of encryption. */
+export const PLAINTEXT_HEADER = 'x-sealgate-plaintext'
+
 export function encryptionHeaders(encryption: EncryptionAnswer): Record<string, string> {
   if ('customerKeyMd5' in encryption) {
     return {
@@ -96,6 +99,7 @@ export function encryptionHeaders(encryption: EncryptionAnswer): Record<string, 
       'x-amz-server-side-encryption-customer-key-md5': encryption.customerKeyMd5,
     }
   }
+  if ('plaintext' in encryption) return { [PLAINTEXT_HEADER]: 'true' }
   return {
     'x-amz-server-side-encryption': 'aws:kms',
     'x-amz-server-side-encryption-aws-kms-key-id': encryption.cmkId,

@@ -16,6 +16,8 @@ export interface RequestOutcome {
   bucket?: string | undefined
   key?: string | undefined
   accessKeyId?: string | undefined
+  /** An object was served that nobody sealed. */
+  plaintext?: true
   error?: string | undefined
   reason?: string | undefined
   cause?: unknown

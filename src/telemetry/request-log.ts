@@ -20,10 +20,10 @@ export function logRequest(log: Logger, { cause, durationMs, ...outcome }: Logge
   else log[level]({ ...line, err: cause }, 'request failed')
 }
 
-/** What is the operator's to see: faults, and a key service that refuses. The rest is between the client and its request. */
+/** What is the operator's to see: faults, a key service that refuses, and objects that nobody sealed. The rest is between the client and its request. */
 function levelOf({ error, reason }: Omit<LoggedRequest, 'durationMs'>): 'info' | 'warn' | 'error' {
   if (error === undefined || error === 'NotImplemented') return 'info'
   const status = Object.hasOwn(ERRORS, error) ? ERRORS[error as ErrorKind].status : 500
   if (status >= 500) return 'error'
-  return reason?.startsWith('KMS: ') === true ? 'warn' : 'info'
+  return /^(KMS|plaintext): /.test(reason ?? '') ? 'warn' : 'info'
 }

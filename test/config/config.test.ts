@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, it } from 'node:test'
+import { readsPlaintext } from '../../src/app.ts'
 import { ConfigError, loadConfig } from '../../src/config/config.ts'
 import { FIELDS } from '../../src/config/fields.ts'
 
@@ -172,6 +173,33 @@ it('bucket rules come from the file, or from one variable that wins over it', ()
     several.map((mistake) => /rule \d/.exec(mistake)?.[0]),
     ['rule 2', 'rule 3'],
   )
+})
+
+it('a rule may speak of keys, of plaintext, or of both, and is never empty', () => {
+  const path = file(
+    'buckets:\n  - {match: "old-*", plaintext: read}\n  - {match: "*", cmk: "local:1", plaintext: reject}\n',
+  )
+  const { buckets, plaintext } = loadConfig(path, {})
+  assert.deepEqual(buckets, [{ match: '*', cmk: 'local:1', retired: [] }])
+  assert.deepEqual(plaintext, [
+    { match: 'old-*', plaintext: 'read' },
+    { match: '*', plaintext: 'reject' },
+  ])
+  const reads = readsPlaintext(loadConfig(path, {}))
+  assert.deepEqual(['old-a', 'new'].map(reads), [true, false])
+  assert.ok(!readsPlaintext(loadConfig(undefined, {}))('old-a'))
+  for (const rule of [
+    '{match: a}',
+    '{match: a, plaintext: yes}',
+    '{match: a, plaintext: write}',
+    '{match: a, retired: ["local:1"], plaintext: read}',
+    '{plaintext: read}',
+  ])
+    assert.match(
+      mistakes(`buckets:\n  - ${rule}\n`).join(),
+      /rule 1 must be \{match: .*plaintext: reject or read\}/,
+      rule,
+    )
 })
 
 it('a key service that is begun is finished: what it needs, and what it needs as the default', () => {

@@ -301,7 +301,7 @@ describe('a hostile store', () => {
     }
     await assert.rejects(
       under({ object: (object) => ({ ...object, metadata: { colour: 'red' } }) }, () => bucket.read('a')),
-      { name: 'ObjectNotEncrypted' },
+      { name: 'AccessDenied' },
     )
   })
 

@@ -160,8 +160,8 @@ describe('sources of copies', () => {
       body: oneChunk('plain'),
     })
     const CopySource = `${Bucket}/foreign`
-    await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'f', CopySource })), 'ObjectNotEncrypted', 409)
-    await fails(bucket.read('foreign'), 'ObjectNotEncrypted', 409)
+    await fails(s3.send(new CopyObjectCommand({ Bucket, Key: 'f', CopySource })), 'AccessDenied', 403)
+    await fails(bucket.read('foreign'), 'AccessDenied', 403)
     await bucket.put('short', 'ten bytes.')
     const id = await bucket.begin('target-2')
     const part = { Bucket, Key: 'target-2', UploadId: id, PartNumber: 1, CopySource: `${Bucket}/short` }

@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { isError, SealgateError } from '../../src/errors.ts'
 import { RequestHeaders } from '../../src/s3/headers.ts'
 import { readSmallBody, requestBody } from '../../src/s3/request-body.ts'
@@ -353,10 +354,7 @@ function xml(root: string, content: XmlTree): Answer {
 async function write(response: ServerResponse, { status = 200, headers = {}, body }: Answer): Promise<void> {
   response.writeHead(status, headers)
   if (typeof body === 'string' || body === undefined) return void response.end(body)
-  for await (const chunk of body)
-    if (!response.write(chunk))
-      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
-  response.end()
+  await pipeline(body, response)
 }
 
 function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {

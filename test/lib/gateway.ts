@@ -46,6 +46,8 @@ export interface TestGatewayOptions {
   readonly idleTimeoutMs?: number
   readonly headersTimeoutMs?: number
   readonly keepAliveMs?: number
+  /** Buckets that serve what nobody sealed. */
+  readonly readsPlaintext?: (bucket: string) => boolean
   /** The clock of signatures. */
   readonly now?: () => number
   /** The clock of the gateway's records. */
@@ -83,6 +85,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     keys,
     realm: keyring.realm,
     systemBucket: 'sealgate-system',
+    readsPlaintext: options.readsPlaintext ?? (() => false),
     ...(options.gatewayNow === undefined ? {} : { now: options.gatewayNow }),
   })
   const [accessKeyId, secretAccessKey] = ['AKIDEXAMPLE0000', 'a-secret-of-the-tests-0123456789']

@@ -197,7 +197,7 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
     checksum[`Checksum${value.algorithm}`] = value.value.toString('base64')
     checksum['ChecksumType'] = value.type
   }
-  const { parts } = found.footer
+  const { footer } = found
   return xmlAnswer(
     'GetObjectAttributesResponse',
     {
@@ -205,7 +205,9 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
       ETag: wanted.has('ETag') ? found.etag : undefined,
       Checksum: wanted.has('Checksum') && found.checksums.length > 0 ? checksum : undefined,
       ObjectParts:
-        wanted.has('ObjectParts') && parts.length > 0 ? objectParts(context, found.footer) : undefined,
+        wanted.has('ObjectParts') && footer !== null && footer.parts.length > 0
+          ? objectParts(context, footer)
+          : undefined,
       StorageClass: wanted.has('StorageClass') ? found.storageClass : undefined,
       ObjectSize: wanted.has('ObjectSize') ? found.size : undefined,
     },
@@ -213,7 +215,7 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
   )
 }
 
-type FooterOf = Awaited<ReturnType<typeof getObjectAttributes>>['footer']
+type FooterOf = NonNullable<Awaited<ReturnType<typeof getObjectAttributes>>['footer']>
 
 function objectParts(context: Context, footer: FooterOf): XmlTree {
   const maxParts = Math.min(1000, headerNumber(context.headers.get('x-amz-max-parts'), 1000))
