@@ -28,10 +28,8 @@ const MINIO: RealStore = {
     },
     hidesBehindObject: 'a directory that is an object too is not looked into',
     startSkipsPrefix: 'a start inside a common prefix is taken for its end',
-    endsAtPrefixName: 'the marker of the next page is the prefix, which it takes for none',
     lastCharacterEndsPages: 'U+10FFFF stands for the end of a directory',
-    slashDelimiterOnly:
-      'with another delimiter a page that ends behind a common prefix is followed by itself',
+    foldsAfterwards: 'it counts names first, and shows again the common prefix of a start',
     uploadOrder: 'by time alone',
     uploadsNotFolded: 'a list of uploads knows no delimiter',
   },

@@ -17,21 +17,35 @@ export async function createBucket(store: Store, bucket: string): Promise<void> 
   try {
     await put(store, stored, store.client.region)
   } catch (error) {
+    if (isError(error, 'NoSuchBucket')) throw invalidName(bucket, stored, error)
     // A store that knows no regions by name makes its buckets where it is.
     if (!isError(error, 'InternalError')) throw error
     await put(store, stored, 'us-east-1')
   }
 }
 
-/** A name whose bucket at the store is another's cannot be had. */
+/** A name whose bucket at the store is another's cannot be had, nor one that is too long there. */
 function takenAware(store: Store, bucket: string): string {
   try {
-    return store.names.stored(bucket)
+    const stored = store.names.stored(bucket)
+    if (stored.length > MAX_NAME_LENGTH) throw invalidName(bucket, stored)
+    return stored
   } catch (error) {
     if (isError(error, 'NoSuchBucket'))
       throw new SealgateError('BucketAlreadyExists', undefined, { cause: error })
     throw error
   }
+}
+
+const MAX_NAME_LENGTH = 63
+
+function invalidName(bucket: string, stored: string, cause?: unknown): SealgateError {
+  const prefix = stored.length - bucket.length
+  const message =
+    stored.length > MAX_NAME_LENGTH
+      ? `The specified bucket is not valid. Behind this gateway the names of buckets have at most ${MAX_NAME_LENGTH - prefix} characters.`
+      : 'The specified bucket is not valid: the storage behind the gateway does not take that name.'
+  return new SealgateError('InvalidBucketName', message, { cause, details: { BucketName: bucket } })
 }
 
 async function put(store: Store, bucket: string, region: string): Promise<void> {

@@ -17,6 +17,8 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly bareIfMatch: boolean
   /** Names in a list of uploads are encoded though the list does not say so. */
   readonly encodesUploads: boolean
+  /** A list of parts goes on behind its marker, also where no part has that number. */
+  readonly listsBehindNoPart: boolean
   /** To abort an upload that is not there succeeds, so it has to be looked for. */
   readonly abortsUnknown: boolean
   /** A list shows what was written before it was asked for. */
@@ -37,6 +39,7 @@ export const UNPROBED: S3Capabilities = {
   leadingSlash: true,
   bareIfMatch: false,
   encodesUploads: false,
+  listsBehindNoPart: false,
   abortsUnknown: true,
   listsWrites: false,
 }

@@ -124,7 +124,7 @@ export class StoreClient {
       const response = await this.once(call)
       if (response.status < 300) return { result: await finish(response) }
       const bytes = await readAll(response.body, MAX_ERROR_BYTES)
-      const failure = readFailure(response.status, bytes, response.headers['x-amz-bucket-region'])
+      const failure = readFailure(response.status, bytes, response.headers)
       return { error: storeError(failure, call.headers), failure, sent: true }
     } catch (error) {
       if (error instanceof ConnectionError)

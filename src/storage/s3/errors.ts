@@ -37,7 +37,6 @@ const SAME: readonly ErrorKind[] = [
   'ConditionalRequestConflict',
   'EntityTooLarge',
   'EntityTooSmall',
-  'InvalidBucketName',
   'InvalidPart',
   'InvalidPartOrder',
   'InvalidRange',
@@ -55,14 +54,22 @@ const SAME: readonly ErrorKind[] = [
 ]
 
 const ALIASES: Readonly<Record<string, ErrorKind>> = {
+  // What was sent did not arrive as it was sent.
+  BadDigest: 'SlowDown',
+  IncompleteBody: 'SlowDown',
+  // A bucket that cannot have that name is not there.
+  InvalidBucketName: 'NoSuchBucket',
   InvalidPartNumber: 'InvalidPart',
   NoSuchVersion: 'NoSuchKey',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
   ThrottlingException: 'SlowDown',
   TooManyRequests: 'SlowDown',
+  XAmzContentChecksumMismatch: 'SlowDown',
+  XAmzContentSHA256Mismatch: 'SlowDown',
   XMinioInvalidObjectName: 'InvalidURI',
   XMinioInvalidResourceName: 'InvalidURI',
+  XMinioObjectExistsAsDirectory: 'InvalidURI',
   XMinioObjectNameTooLong: 'KeyTooLongError',
   XMinioStorageFull: 'ServiceUnavailable',
 }
@@ -101,8 +108,11 @@ export function storeError(
       'The storage behind the gateway denied it access. The credentials of the gateway need permission for this bucket.',
       { reason },
     )
-  return new SealgateError(kind, undefined, { reason })
+  return new SealgateError(kind, kind === 'InvalidURI' ? REFUSED_NAME : undefined, { reason })
 }
+
+const REFUSED_NAME =
+  'The storage behind the gateway takes no object of that name: it keeps objects in directories, where no part of a name is ".", ".." or empty.'
 
 /** Some stores do not say which argument: of those that a client can choose it is the only one. */
 function isOfStorageClass({ status, code }: StoreFailure, sent: Readonly<Record<string, string>>): boolean {
@@ -129,9 +139,14 @@ export function badAnswer(reason: string): SealgateError {
   })
 }
 
-/** Reads the document of a failed answer; one that is none (a proxy's page) leaves only the status. */
-export function readFailure(status: number, bytes: Buffer, region: string | undefined): StoreFailure {
-  const nothing = { status, code: '', message: '', region }
+/** Reads the document of a failed answer; one that is none (a proxy's page) leaves only the status, and one to HEAD what a header says. */
+export function readFailure(
+  status: number,
+  bytes: Buffer,
+  headers: Readonly<Record<string, string>>,
+): StoreFailure {
+  const region = headers['x-amz-bucket-region']
+  const nothing = { status, code: headers['x-minio-error-code'] ?? '', message: '', region }
   if (bytes.length === 0) return nothing
   try {
     const root = readXml(bytes, (reason) => {

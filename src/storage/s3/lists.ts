@@ -1,5 +1,4 @@
 import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
-import { SealgateError } from '../../errors.ts'
 import type {
   ListMultipartUploadsRequest,
   ListMultipartUploadsResult,
@@ -12,30 +11,71 @@ import type {
 import { nameDecoder, readResult } from './documents.ts'
 import { badAnswer } from './errors.ts'
 import { readEtag, readSize, readTime } from './headers.ts'
+import { cutPage, type PageStart, pageStart, storeToken } from './list-pages.ts'
 import { headBucket, ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
 
-/** A token of the store, in characters that need no encoding anywhere. */
-const TOKEN = 't1.'
-
+/**
+ * One page, one call. Behind the store's own token, but where servers are known to page wrongly: by delimiters other than `/` some go on
+ * with the common prefix that a page ended with, for ever, and a page of one name may end the list where that name is the prefix
+ * itself. There each page says by name where the next one begins, and asks for one name more than it gives.
+ */
 export async function listObjects(store: Store, request: ListObjectsRequest): Promise<ListObjectsResult> {
-  const token = storedToken(request.continuationToken)
-  if (request.maxKeys === 0) {
+  const { delimiter, maxKeys } = request
+  const start = pageStart(request)
+  if (maxKeys === 0) {
     await headBucket(store, request.bucket)
     return { objects: [], commonPrefixes: [] }
   }
+  const byName = maxKeys === 1 || isUnusual(delimiter)
+  const page = await objectsPage(store, request, start, byName ? Math.min(maxKeys + 1, 1000) : maxKeys)
+  const { objects, next } = page
+  const commonPrefixes = page.commonPrefixes.filter((prefix) => prefix !== start.after)
+  const nextMarker = later(objects.at(-1)?.key, commonPrefixes.at(-1))
+  if (next !== null && (next === '' || nextMarker === undefined))
+    throw badAnswer('a list that goes on, and not where')
+  if (byName) return cutPage({ objects, commonPrefixes }, maxKeys, next !== null)
+  return next === null
+    ? { objects, commonPrefixes }
+    : { objects, commonPrefixes, next: storeToken(next), nextMarker }
+}
+
+function isUnusual(delimiter: string): boolean {
+  return delimiter !== '' && delimiter !== '/'
+}
+
+/** Behind a common prefix lies nothing that is folded into it: the list goes on behind the last name that can be. */
+function startAfter({ prefix, delimiter }: ListObjectsRequest, after: string): string {
+  const isFolded =
+    isUnusual(delimiter) &&
+    after.startsWith(prefix) &&
+    after.endsWith(delimiter) &&
+    after.indexOf(delimiter, prefix.length) === after.length - delimiter.length
+  if (!isFolded) return after
+  // The character before the last of all, which some stores take for something else.
+  return after + '\u{10fffe}'.repeat((MAX_KEY_BYTES - Buffer.byteLength(after)) / 4)
+}
+
+const MAX_KEY_BYTES = 1024
+
+/** `next` is null if the list is over. */
+async function objectsPage(
+  store: Store,
+  request: ListObjectsRequest,
+  { token, after }: PageStart,
+  maxKeys: number,
+) {
   const { bytes } = await store.client.document({
     method: 'GET',
     bucket: store.names.stored(request.bucket),
     query: {
       'list-type': 2,
       'encoding-type': 'url',
-      'max-keys': request.maxKeys,
+      'max-keys': maxKeys,
       prefix: request.prefix || undefined,
       delimiter: request.delimiter || undefined,
-      ...(token === undefined
-        ? { 'start-after': request.startAfter || undefined }
-        : { 'continuation-token': token }),
+      'start-after': startAfter(request, after) || undefined,
+      'continuation-token': token,
     },
     idempotent: true,
     signal: request.signal,
@@ -49,31 +89,33 @@ export async function listObjects(store: Store, request: ListObjectsRequest): Pr
     lastModified: readTime(childText(element, 'LastModified')),
     storageClass: childText(element, 'StorageClass') || 'STANDARD',
   }))
-  const commonPrefixes = prefixes(result, name)
-  if (!isTruncated(result)) return { objects, commonPrefixes }
-  const next = childText(result, 'NextContinuationToken') ?? ''
-  const nextMarker = later(objects.at(-1)?.key, commonPrefixes.at(-1))
-  if (next === '' || nextMarker === undefined) throw badAnswer('a list that goes on, and not where')
-  return { objects, commonPrefixes, next: TOKEN + Buffer.from(next).toString('base64url'), nextMarker }
+  const next = isTruncated(result) ? (childText(result, 'NextContinuationToken') ?? '') : null
+  return { objects, commonPrefixes: prefixes(result, name), next }
 }
 
-function storedToken(token: string | undefined): string | undefined {
-  if (token === undefined) return undefined
-  const encoded = token.slice(TOKEN.length)
-  const bytes = Buffer.from(encoded, 'base64url')
-  if (token.startsWith(TOKEN) && bytes.length > 0 && bytes.toString('base64url') === encoded)
-    return bytes.toString()
-  throw new SealgateError('InvalidArgument', 'The continuation token provided is incorrect', {
-    details: { ArgumentName: 'continuation-token' },
-  })
-}
-
-function later(a: string | undefined, b: string | undefined): string | undefined {
+export function later(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined || b === undefined) return a ?? b
   return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : b
 }
 
 export async function listParts(store: Store, request: ListPartsRequest): Promise<ListPartsResult> {
+  const page = await partsPage(store, request)
+  const { partNumberMarker, maxParts } = request
+  if (page.parts.length > 0 || partNumberMarker === 0 || store.capabilities.listsBehindNoPart) return page
+  // Some stores know of nothing behind a number that no part has: there the list is read from its beginning.
+  const behind: ListPartsResult['parts'][number][] = []
+  for (let from = 0, more = true; more && behind.length <= maxParts; ) {
+    const next = await partsPage(store, { ...request, partNumberMarker: from, maxParts: 1000 })
+    const last = next.parts.at(-1)?.partNumber ?? 0
+    if (next.isTruncated && last <= from) throw badAnswer('a list of parts that does not go on')
+    behind.push(...next.parts.filter(({ partNumber }) => partNumber > partNumberMarker))
+    from = last
+    more = next.isTruncated
+  }
+  return { ...page, parts: behind.slice(0, maxParts), isTruncated: behind.length > maxParts }
+}
+
+async function partsPage(store: Store, request: ListPartsRequest): Promise<ListPartsResult> {
   const answer = store.client.document({
     method: 'GET',
     ...stored(store, request),

@@ -209,9 +209,11 @@ async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
 
 async function probeUploads(
   scratch: Scratch,
-): Promise<Pick<S3Capabilities, 'listsUploads' | 'encodesUploads' | 'abortsUnknown'>> {
+): Promise<Pick<S3Capabilities, 'listsUploads' | 'encodesUploads' | 'listsBehindNoPart' | 'abortsUnknown'>> {
   const key = 'to list'
   const uploadId = await beginUpload(scratch, key)
+  await scratch.ask(key, { method: 'PUT', query: { uploadId, partNumber: 2 }, body: small })
+  const behind = await scratch.ask(key, { method: 'GET', query: { uploadId, 'part-number-marker': 1 } })
   // Without a prefix: that is how all uploads of a bucket are found.
   const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000, 'key-marker': scratch.prefix }
   const list = readResult(await scratch.list(query), 'ListMultipartUploadsResult')
@@ -221,6 +223,8 @@ async function probeUploads(
   await abort()
   return {
     listsUploads: found !== undefined,
+    listsBehindNoPart:
+      behind.status === 200 && childrenOf(readResult(behind.bytes, 'ListPartsResult'), 'Part').length === 1,
     encodesUploads: childText(list, 'EncodingType') !== 'url' && !shown.endsWith(key),
     abortsUnknown: (await abort()) < 300,
   }
