@@ -649,6 +649,13 @@ export function storageConformance(
           ],
         )
         assert.equal(page.parts[1]?.etag, unnamed.etag)
+        const behind = async (partNumberMarker: number, maxParts: number) => {
+          const found = await storage.listParts({ ...target, uploadId, partNumberMarker, maxParts })
+          return [found.parts.map(({ partNumber }) => partNumber), found.isTruncated]
+        }
+        assert.deepEqual(await behind(3, 1), [[5], true])
+        assert.deepEqual(await behind(4, 5), [[5, 900], false])
+        assert.deepEqual(await behind(901, 5), [[], false])
         const complete = { ...target, uploadId }
         await rejects(
           storage.completeMultipartUpload({ ...complete, parts: parts.with(1, stale) }),

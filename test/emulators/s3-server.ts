@@ -16,10 +16,28 @@ import { authenticate } from '../../src/s3/sigv4.ts'
 import { parseTarget, type Target } from '../../src/s3/target.ts'
 import { childrenOf, childText, parseXml, type XmlTree, xmlDocument } from '../../src/s3/xml.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
-import type { ObjectAttributes, Storage, StoredObject, WriteCondition } from '../../src/storage/storage.ts'
+import type {
+  ListObjectsRequest,
+  ObjectAttributes,
+  Storage,
+  StoredObject,
+  WriteCondition,
+} from '../../src/storage/storage.ts'
+import { listFoldingLate } from './late-folding.ts'
 
-/** What a server may take no notice of; `decoded`: that it has decoded the source of a part already. */
-export type Ignored = 'copy-source-if-match' | 'put' | 'copy' | 'complete' | 'delete' | 'decoded'
+/**
+ * What a server may take no notice of. `decoded`: that it has decoded the source of a part already; `folding`: that pages are of what is
+ * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing.
+ */
+export type Ignored =
+  | 'copy-source-if-match'
+  | 'put'
+  | 'copy'
+  | 'complete'
+  | 'delete'
+  | 'decoded'
+  | 'folding'
+  | 'part-marker'
 
 export interface S3Server {
   readonly endpoint: string
@@ -202,8 +220,9 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     })
     return xml('CopyObjectResult', { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) })
   },
-  async ListObjectsV2({ storage, bucket, query }) {
-    const page = await storage.listObjects({
+  async ListObjectsV2({ storage, bucket, query, ignores }) {
+    const list = ignores.has('folding') ? listFoldingLate : storageList
+    const page = await list(storage, {
       bucket,
       prefix: query('prefix') ?? '',
       delimiter: query('delimiter') ?? '',
@@ -262,9 +281,12 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     return { status: 204 }
   },
   async ListParts(call) {
+    const partNumberMarker = Number(call.query('part-number-marker') ?? 0)
     const page = await call.storage.listParts({
       ...part(call),
-      partNumberMarker: Number(call.query('part-number-marker') ?? 0),
+      partNumberMarker: call.ignores.has('part-marker')
+        ? await knownPart(call, partNumberMarker)
+        : partNumberMarker,
       maxParts: Number(call.query('max-parts') ?? 1000),
     })
     return xml('ListPartsResult', {
@@ -304,6 +326,14 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
 
 function part({ bucket, key, query }: Call) {
   return { bucket, key, uploadId: query('uploadId') ?? '', partNumber: Number(query('partNumber') ?? 0) }
+}
+
+const storageList = (storage: Storage, request: ListObjectsRequest) => storage.listObjects(request)
+
+/** The marker if it is the number of a part, and otherwise one that nothing is behind. */
+async function knownPart(call: Call, marker: number): Promise<number> {
+  const { parts } = await call.storage.listParts({ ...part(call), partNumberMarker: 0, maxParts: 1000 })
+  return marker === 0 || parts.some(({ partNumber }) => partNumber === marker) ? marker : 10_000
 }
 
 async function sourceOf(call: Call, { twice } = { twice: false }) {

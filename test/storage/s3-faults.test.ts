@@ -288,6 +288,9 @@ describe("a store's refusals", () => {
       ['404 Not Found', 'NoSuchBucket', 'NoSuchBucket'],
       ['501 Not Implemented', 'NotImplemented', 'NotImplemented'],
       ['400 Bad Request', 'MetadataTooLarge', 'MetadataTooLarge'],
+      ['400 Bad Request', 'InvalidBucketName', 'NoSuchBucket'],
+      ['400 Bad Request', 'BadDigest', 'SlowDown'],
+      ['400 Bad Request', 'XMinioInvalidObjectName', 'InvalidURI'],
     ] as const) {
       fault = refusal(status, code)
       await assert.rejects(storage.getObject(name), (error: unknown) => {
@@ -303,6 +306,16 @@ describe("a store's refusals", () => {
     const attributes = { headers: {}, metadata: {}, storageClass: 'GLACIER_IR' }
     await fails(storage.createMultipartUpload({ ...name, ...attributes }), 'InvalidStorageClass')
     await fails(storage.getObject(name), 'InternalError')
+  })
+
+  it('of a HEAD, which have no document, are what a header says, and a name that cannot be a bucket is not there', async () => {
+    fault = answer(
+      'HTTP/1.1 400 Bad Request\nx-minio-error-code: XMinioInvalidObjectName\nContent-Length: 0\n\n',
+    )
+    await fails(storage.headObject(name), 'InvalidURI')
+    fault = answer('HTTP/1.1 400 Bad Request\nx-minio-error-code: InvalidBucketName\nContent-Length: 0\n\n')
+    await fails(storage.headBucket('b'), 'NoSuchBucket')
+    await fails(storage.headObject(name), 'NoSuchBucket')
   })
 
   it('that name another region are signed for that one', async () => {

@@ -26,6 +26,13 @@ storageConformance('s3', () => open())
 const IGNORANT: readonly Ignored[] = ['copy-source-if-match', 'put', 'copy', 'complete', 'delete', 'decoded']
 storageConformance('s3, before a server that ignores conditions,', () => open({ ignores: IGNORANT }))
 
+// As servers page that keep objects in directories.
+storageConformance(
+  's3, before a server that pages in its own way,',
+  () => open({ ignores: ['folding', 'part-marker'] }),
+  { foldsAfterwards: 'names are counted before they are folded' },
+)
+
 // Sealgate itself is an S3 server: here it is the store behind the store.
 storageConformance(
   's3, before a Sealgate,',
