@@ -4,20 +4,17 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { prepare, type RunningApp, startApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config/config.ts'
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import { addKey, createKeyring, loadKeyring, makeCurrent } from '../../src/keys/index.ts'
-import { createLog } from '../../src/telemetry/log.ts'
+import { runApp, type TestApp } from '../lib/app.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 
-const credentials = { accessKeyId: 'AKIDROLLOUT', secretAccessKey: 'a-secret-of-the-rollout' }
 const NAMES = ['one', 'two', 'three'] as const
 type Name = (typeof NAMES)[number]
 
 let home: string
 let master: string
-const running = new Map<Name, { readonly app: RunningApp; readonly bucket: TestBucket }>()
+const running = new Map<Name, TestApp>()
 let written: string[]
 
 beforeEach(async () => {
@@ -38,34 +35,17 @@ async function restart(name: Name): Promise<void> {
   await stop(name)
   const keyring = join(home, `${name}.json`)
   copyFileSync(master, keyring)
-  const config = loadConfig(undefined, {
-    SEALGATE_LISTEN: '127.0.0.1:0',
-    SEALGATE_DATA_DIR: home,
-    SEALGATE_KEYRING: keyring,
-  })
-  const log = createLog('silent')
-  await prepare(config, log)
-  const app = await startApp(config, credentials, log)
-  const endpoint = `http://${app.host}:${app.port}`
-  const s3 = new S3Client({
-    endpoint,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials,
-    maxAttempts: 1,
-  })
-  running.set(name, { app, bucket: TestBucket.of(s3, 'shared') })
+  running.set(name, await runApp({ SEALGATE_DATA_DIR: home, SEALGATE_KEYRING: keyring }))
 }
 
 async function stop(name: Name): Promise<void> {
   const gateway = running.get(name)
   running.delete(name)
-  gateway?.bucket.s3.destroy()
-  await gateway?.app.close()
+  await gateway?.close()
 }
 
 function bucketOf(name: Name): TestBucket {
-  return running.get(name)?.bucket ?? assert.fail(`${name} does not run`)
+  return TestBucket.of(running.get(name)?.s3 ?? assert.fail(`${name} does not run`), 'shared')
 }
 
 /** Every gateway writes, and reads all that any of them has written. Gives the CMKs that it was written under. */

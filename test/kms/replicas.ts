@@ -2,20 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { S3Client } from '@aws-sdk/client-s3'
-import { prepare, type RunningApp, startApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config/config.ts'
-import { createLog } from '../../src/telemetry/log.ts'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
-
-const credentials = { accessKeyId: 'AKIDREPLICAS', secretAccessKey: 'a-secret-of-the-lanes' }
+import { runApp, type TestApp } from '../lib/app.ts'
 
 export class Replicas {
   readonly kms: TencentKmsEmulator
-  /** One client for each replica. */
-  readonly clients: S3Client[] = []
   readonly #dataDir = mkdtempSync(join(tmpdir(), 'sealgate-replicas-'))
-  readonly #apps: RunningApp[] = []
+  readonly #apps: TestApp[] = []
   readonly #count: number
 
   private constructor(kms: TencentKmsEmulator, count: number) {
@@ -32,11 +26,15 @@ export class Replicas {
     return replicas
   }
 
+  /** One client for each replica. */
+  get clients(): readonly S3Client[] {
+    return this.#apps.map(({ s3 }) => s3)
+  }
+
   /** Begins with an empty memory and an empty list of calls. */
   async restart(settings: Readonly<Record<string, string>>): Promise<void> {
     await this.#stop()
-    const config = loadConfig(undefined, {
-      SEALGATE_LISTEN: '127.0.0.1:0',
+    const environment = {
       SEALGATE_DATA_DIR: this.#dataDir,
       SEALGATE_KMS: 'tencent',
       SEALGATE_TENCENT_REGION: this.kms.region,
@@ -45,17 +43,8 @@ export class Replicas {
       SEALGATE_TENCENT_SECRET_ID: 'AKIDGATEWAY',
       SEALGATE_TENCENT_SECRET_KEY: 'gateway-secret',
       ...settings,
-    })
-    const log = createLog('fatal')
-    await prepare(config, log)
-    for (let n = 0; n < this.#count; n++) {
-      const app = await startApp(config, credentials, log)
-      this.#apps.push(app)
-      const endpoint = `http://${app.host}:${app.port}`
-      this.clients.push(
-        new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 }),
-      )
     }
+    for (let n = 0; n < this.#count; n++) this.#apps.push(await runApp(environment))
     this.kms.calls.length = 0
   }
 
@@ -84,7 +73,6 @@ export class Replicas {
   }
 
   async #stop(): Promise<void> {
-    for (const client of this.clients.splice(0)) client.destroy()
     for (const app of this.#apps.splice(0)) await app.close()
   }
 }
