@@ -1,23 +1,26 @@
 /** One bucket that moves through every key service over time, and all of its objects under each later configuration. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
   CopyObjectCommand,
-  DeleteObjectCommand,
+  DeleteObjectsCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   ListPartsCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
+import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
+import { capture } from '../cli/capture.ts'
 import { AwsKmsEmulator } from '../emulators/aws-kms.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { VaultEmulator } from '../emulators/vault.ts'
 import { runApp, type TestApp } from '../lib/app.ts'
 import { TestBucket } from '../lib/bucket.ts'
+import { storedOf } from '../recovery/helpers.ts'
 
 const MIB = 1024 * 1024
 const SEGMENT = 65_536
@@ -81,7 +84,6 @@ const STAGES = [
   ['vault', 'kms'],
   ['tencent', 'local'],
   ['aws', 'local'],
-  ['local', 'local'],
 ] as const
 
 interface Written {
@@ -102,7 +104,7 @@ async function writeStage(stage: string, cmk: string): Promise<void> {
   const one = randomBytes(2 * SEGMENT + 17)
   const part = randomBytes(SEGMENT + 5)
   const key = (name: string) => `${stage}/${name}`
-  const bodies = { empty: Buffer.alloc(0), small: Buffer.from(`small of ${stage}`), single: one }
+  const bodies = { empty: Buffer.alloc(0), single: one }
   for (const [name, body] of Object.entries(bodies))
     await wrote(key(name), body, cmk, bucket.put(key(name), body))
   await wrote(key('parts'), part, cmk, bucket.putParts(key('parts'), [part]))
@@ -157,6 +159,8 @@ function copy(from: string, Key: string) {
 
 async function readAll(current: string): Promise<void> {
   await Promise.all([...written.entries()].map(([key, object]) => readEveryWay(key, object, current)))
+  const Objects = [...written.keys()].map((key) => ({ Key: `copied/${key}` }))
+  await bucket.s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }))
   const { Contents = [] } = await bucket.s3.send(new ListObjectsV2Command({ Bucket }))
   const sizes = [...written].map(([key, { bytes }]) => [key, bytes.length] as const)
   assert.deepEqual(new Map(Contents.map(({ Key, Size }) => [Key, Size])), new Map(sizes))
@@ -176,12 +180,8 @@ async function readEveryWay(key: string, { bytes, cmk }: Written, current: strin
 /** A copy is under the CMK that its bucket has now, whichever the source's is. */
 async function copiedTo(Key: string, from: string, bytes: Buffer, cmk: string): Promise<void> {
   assert.equal((await copy(from, Key)).SSEKMSKeyId, cmk, `COPY ${from}`)
-  const tail = Math.min(bytes.length, 100)
-  if (tail > 0)
-    assert.ok((await bucket.read(Key, { Range: `bytes=-${tail}` })).equals(bytes.subarray(-tail)), from)
-  const head = await bucket.s3.send(new HeadObjectCommand({ Bucket, Key }))
-  assert.deepEqual([head.ContentLength, head.SSEKMSKeyId], [bytes.length, cmk], `COPY ${from}`)
-  await bucket.s3.send(new DeleteObjectCommand({ Bucket, Key }))
+  const range = bytes.length === 0 ? {} : { Range: 'bytes=-100' }
+  assert.ok((await bucket.read(Key, range)).equals(bytes.subarray(-100)), `COPY ${from}`)
 }
 
 /** Over the end of a segment, over that of a part, and the last byte. */
@@ -211,7 +211,7 @@ describe('a bucket whose objects lie under the CMKs of all four key services', (
       const [, kind = ''] = key.split('/')
       kinds.set(kind, (kinds.get(kind) ?? new Set()).add(cmk))
     }
-    assert.equal(kinds.size, 7)
+    assert.equal(kinds.size, 6)
     for (const [kind, under] of kinds) assert.deepEqual(under, new Set(Object.values(cmks)), kind)
     for (const [emulator, calls] of [
       [tencent, ['GenerateDataKey', 'Encrypt', 'Decrypt']],
@@ -221,3 +221,90 @@ describe('a bucket whose objects lie under the CMKs of all four key services', (
       for (const call of calls) assert.ok(emulator.count(call) > 0, call)
   })
 })
+
+describe('the same bucket without its gateway', () => {
+  const home = join(dataDir, 'recovered')
+  const everything = () => ({
+    ...services,
+    SEALGATE_DATA_DIR: dataDir,
+    SEALGATE_BUCKETS: JSON.stringify([
+      { match: Bucket, cmk: cmks.local, retired: Object.values(cmks).slice(1) },
+    ]),
+  })
+
+  before(async () => {
+    await app?.close()
+    app = undefined
+    mkdirSync(home)
+  })
+
+  it('opens as a whole with access to the key services, and is told apart by CMK without', async () => {
+    const out = join(home, 'all')
+    const opened = await capture(['decrypt', `s3://${Bucket}/`, '-o', out], { environment: everything() })
+    assert.equal(opened.status, 0, opened.stderr)
+    for (const [key, { bytes }] of written) assert.ok(readFileSync(join(out, key)).equals(bytes), key)
+    const list = ['inspect', `s3://${Bucket}/`, '--no-kms', '--json']
+    const listed = await capture(list, { environment: { SEALGATE_DATA_DIR: dataDir } })
+    const last = listed.stdout.toString().trim().split('\n').at(-1) ?? ''
+    const byCmk: Record<string, number> = {}
+    for (const { cmk } of written.values()) byCmk[cmk] = (byCmk[cmk] ?? 0) + 1
+    assert.deepEqual(JSON.parse(last), { summary: { byCmk, failed: 0 } }, listed.stderr)
+  })
+
+  it('a downloaded object opens with its own key service alone: a file, and a range of standard input', async () => {
+    const storage = await openFilesystemStorage({ directory: join(dataDir, 'store'), readOnly: true })
+    const { bytes: record } = await storedOf(storage, 'sealgate-system', 'v1/realm')
+    const { realm } = JSON.parse(record.toString()) as { realm: string }
+    const alone: Readonly<Record<keyof typeof cmks, Record<string, string>>> = {
+      local: { SEALGATE_KEYRING: join(dataDir, 'keyring.json') },
+      tencent: {
+        SEALGATE_KMS: 'tencent',
+        SEALGATE_TENCENT_KMS_KEY_ID: cmks.tencent.slice('tencent:'.length),
+      },
+      aws: { SEALGATE_KMS: 'aws', SEALGATE_AWS_KMS_KEY_ID: cmks.aws },
+      vault: { SEALGATE_KMS: 'vault', SEALGATE_VAULT_KEY: 'sealgate' },
+    }
+    const runs: Promise<void>[] = []
+    for (const [index, [provider]] of STAGES.slice(0, 4).entries()) {
+      const prefix = `SEALGATE_${provider.toUpperCase()}_`
+      const own = Object.entries(services).filter(([name]) => name.startsWith(prefix))
+      const environment = {
+        ...Object.fromEntries(own),
+        ...alone[provider],
+        SEALGATE_DATA_DIR: join(home, 'none'),
+      }
+      const key = `${index + 1}-${provider}-kms/begun`
+      const file = join(home, provider)
+      const { bytes: stored, ...metadata } = await storedOf(storage, Bucket, key)
+      writeFileSync(file, stored)
+      writeFileSync(`${file}.metadata.json`, JSON.stringify(metadata))
+      runs.push(opensAlone({ file, key, realm, environment }))
+    }
+    await storage.close()
+    await Promise.all(runs)
+    assert.ok(!existsSync(join(home, 'none')))
+  })
+})
+
+interface Downloaded {
+  readonly file: string
+  readonly key: string
+  readonly realm: string
+  readonly environment: Record<string, string>
+}
+
+async function opensAlone({ file, key, realm, environment }: Downloaded): Promise<void> {
+  const { bytes } = written.get(key) ?? assert.fail(key)
+  const names = ['-b', Bucket, '-k', key, '--realm', realm, '-m', `${file}.metadata.json`]
+  const range = ['--range', `${5 * MIB - 2}-${5 * MIB + 2}`]
+  const part = bytes.subarray(5 * MIB - 2, 5 * MIB + 3)
+  const input = readFileSync(file)
+  for (const [args, want] of [
+    [[file], bytes],
+    [['-', ...range], part],
+  ] as const) {
+    const { status, stdout, stderr } = await capture(['decrypt', ...args, ...names], { environment, input })
+    assert.equal(status, 0, stderr)
+    assert.ok(stdout.equals(want), `${key}: ${args.join(' ')}`)
+  }
+}
