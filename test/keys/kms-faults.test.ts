@@ -68,6 +68,30 @@ describe('ResilientKms', () => {
     assert.equal(emulator.calls.length, 4)
   })
 
+  it('waits a random share of a pause that doubles, so that replicas do not ask all at once', async () => {
+    const shares: number[] = []
+    const options = { attempts: 4, failures: 5, restMs: 1000, now: () => now }
+    const waits = async (pauseMs: number, share: number) => {
+      const random = () => {
+        shares.push(share)
+        return share
+      }
+      emulator.outage = { kind: 'error', code: 'InternalError' }
+      const started = performance.now()
+      await assert.rejects(
+        new ResilientKms(direct, { ...options, pauseMs, random }).generateDataKey(cmk, context),
+        KmsError,
+      )
+      return performance.now() - started
+    }
+    // An hour and more, if the share did not count.
+    await waits(HOUR_MS, 0)
+    assert.deepEqual(shares, [0, 0, 0])
+    const waited = await waits(20, 0.5)
+    assert.ok(waited >= 10 + 20 + 40 - 5, `${waited} ms`)
+    assert.equal(emulator.calls.length, 8)
+  })
+
   it('leaves a service that is down alone, then sends one call to see, and serves all once it is back', async () => {
     const kms = resilient()
     emulator.outage = { kind: 'error', code: 'ServiceUnavailable' }
