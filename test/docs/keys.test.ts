@@ -36,6 +36,7 @@ function row(objects: number): string {
     `${whole(making)} + ${whole(opening)}`,
     dollars(making + opening),
     perSecond(making + opening),
+    percent((making + opening) / (day.written + day.read)),
   ]
   return `| ${cells.join(' | ')} |`
 }
@@ -52,6 +53,10 @@ function dollars(callsPerDay: number): string {
 function perSecond(callsPerDay: number): string {
   const value = callsPerDay / 86_400
   return value < 100 ? value.toPrecision(2) : whole(value)
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(2))} %`
 }
 
 it('the table of docs/keys.md is what the model gives for the default limits', () => {
