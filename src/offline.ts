@@ -9,8 +9,11 @@ import {
   otherDeployment,
   StartupError,
   storeDirectory,
+  storeName,
 } from './app.ts'
 import type { Config } from './config/config.ts'
+import { isError, type SealgateError } from './errors.ts'
+import { type CollectedGarbage, type CollectOptions, collectGarbage } from './gateway/collect-garbage.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, storedRealm } from './gateway/realm.ts'
 import {
@@ -144,6 +147,49 @@ export async function openOfflineRecords(
     await storage.close()
     throw error
   }
+}
+
+/**
+ * Removes the state of uploads that are over, as the gateways do by themselves, beside them. Needs no keys. On an S3 server what it can do is
+ * tried on scratch keys, also for a dry run: a server that does not list all its uploads must not have any taken for over.
+ */
+export async function collectOffline(
+  config: Config,
+  options: CollectOptions,
+): Promise<CollectedGarbage & { readonly listsUploads: boolean }> {
+  const { systemBucket } = config
+  await requireRealm(config)
+  const isTried = config.s3 !== null
+  const storage = await openOfflineStore(config, { write: options.dryRun !== true || isTried })
+  try {
+    const { listsUploads } = storage.capabilities
+    return { ...(await collectGarbage({ storage, systemBucket, now: Date.now }, options)), listsUploads }
+  } catch (error) {
+    if (!isError(error)) throw error
+    throw new StartupError(
+      `The collector stopped: ${storeName(config)}: ${error.reason ?? error.message}. What it has removed was garbage; run it again when the cause is gone.`,
+      { cause: error },
+    )
+  } finally {
+    await storage.close()
+  }
+}
+
+/** Makes nothing, where to open an S3 server for writing would make the system bucket. */
+async function requireRealm(config: Config): Promise<void> {
+  const storage = await openOfflineStore(config, {})
+  try {
+    if ((await storedRealm(storage, config.systemBucket)) === null) throw noRealm(config)
+  } catch (error) {
+    throw isError(error) ? cannotUse(config, error) : error
+  } finally {
+    await storage.close()
+  }
+}
+
+function cannotUse(config: Config, error: SealgateError): StartupError {
+  const why = error.reason ?? error.message
+  return new StartupError(`The store ${storeName(config)} cannot be used: ${why}.`, { cause: error })
 }
 
 function openOfflineKms(config: Config): Promise<OpenedKms> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { type BackupCommandOptions, backup } from './backup.ts'
 import { config } from './config.ts'
+import { type GcOptions, gc } from './gc.ts'
 import { type ConfigOption, configOption, guarded } from './guarded.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { type KeygenOptions, keygen } from './keygen.ts'
@@ -84,6 +85,17 @@ export async function run(argv: readonly string[]): Promise<void> {
     .action((directory: string, options: BackupCommandOptions) =>
       guarded(() => backup(directory, options), options),
     )
+  program
+    .command('gc')
+    .summary('remove what uploads that are over have left')
+    .description(
+      'Remove the state of uploads that are over from the system bucket. Gateways do that by themselves, now and then; they may run.',
+    )
+    .addOption(configOption())
+    .addOption(new Option('--dry-run', 'only say what would be done; nothing is removed'))
+    .addOption(new Option('--json', 'report in JSON'))
+    .addHelpText('after', GC_HELP)
+    .action((options: GcOptions) => guarded(() => gc(options), options))
   addRecoveryCommands(program)
   addKeyCommands(program)
   await program.parseAsync(argv)
@@ -126,6 +138,15 @@ The passphrase: SEALGATE_KEYRING_PASSPHRASE_FILE or SEALGATE_KEYRING_PASSPHRASE,
 const BACKUP_HELP = `
 Keyring and credentials are not part of it: a copy of the data that includes the keyring protects nothing.
 To restore, copy the directory to where the data directory shall be, name the keyring by SEALGATE_KEYRING, and start.`
+
+const GC_HELP = `
+  sealgate gc --dry-run                 what is there, and what would go
+  sealgate gc                           removes it
+
+What a completed upload left goes after a day, in which its completion may be sent again. What is left of an upload that
+the store does not list any more, because it was aborted behind the gateway or its bucket is gone, goes once two runs a
+day apart have found it so. Uploads that are under way, objects and data keys are never touched.
+Exit status: 0 done, 2 it could not be (the message says what to do; what was removed until then was garbage).`
 
 /** package.json lies two levels above, for the sources and for the built package. */
 function version(): string {

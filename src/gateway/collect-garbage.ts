@@ -1,6 +1,7 @@
 import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import { ROTATE_PREFIX } from '../keys/index.ts'
+import { SCRATCH_PREFIX } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
@@ -17,7 +18,19 @@ export interface CollectedGarbage {
   readonly collected: number
   /** Of these, those that are no upload of the store any more, but not for long enough. */
   readonly waiting: number
+  /** Other records that were removed: orders to rotate that are carried out, and what was left of a try of the store. */
+  readonly records: number
 }
+
+export interface CollectOptions {
+  /** Only counts; nothing is removed, nor remembered for the next run. Default false. */
+  readonly dryRun?: boolean
+  /** After each upload. */
+  readonly onProgress?: () => void
+}
+
+/** What a collector works with: no keys. */
+export type Collector = Pick<Gateway, 'storage' | 'systemBucket' | 'now'>
 
 /** What runs remember for the next one, whichever replica that is: when the state of an upload was first seen without it. */
 interface Memory {
@@ -31,46 +44,58 @@ interface Memory {
  * its upload in two runs a day apart, both of which read their lists to the end: a list that lags must not cost a part. The key ring is
  * never garbage, also not that of a bucket that is gone: backups need it.
  */
-export async function collectGarbage(gateway: Gateway): Promise<CollectedGarbage> {
-  const { orphans: known } = await readMemory(gateway)
-  const now = gateway.now()
+export async function collectGarbage(
+  collector: Collector,
+  { dryRun = false, onProgress = () => undefined }: CollectOptions = {},
+): Promise<CollectedGarbage> {
+  const { orphans: known } = await readMemory(collector)
+  const now = collector.now()
   const orphans: Record<string, number> = {}
+  const remove = async (keys: readonly string[]) => {
+    if (!dryRun) await deleteSystemObjects(collector, keys)
+  }
   let [uploads, collected] = [0, 0]
   let bucket = ''
   let live: ReadonlySet<string> = new Set()
-  for await (const state of uploadStates(gateway)) {
+  for await (const state of uploadStates(collector)) {
     uploads += 1
+    onProgress()
     if (state.bucket !== bucket) {
       bucket = state.bucket
-      live = await liveUploads(gateway, bucket)
+      live = await liveUploads(collector, bucket)
     }
     if (live.has(state.prefix)) continue
     // A store that does not show all its uploads says nothing by not showing one.
-    if (state.doneAt === null && !gateway.storage.capabilities.listsUploads) continue
+    if (state.doneAt === null && !collector.storage.capabilities.listsUploads) continue
     const since = state.doneAt ?? known[state.prefix] ?? now
     if (now - since < DAY_MS) {
       if (state.doneAt === null) orphans[state.prefix] = since
     } else {
-      await deleteSystemObjects(gateway, state.keys)
+      await remove(state.keys)
       collected += 1
     }
   }
-  await dropOrders(gateway)
-  await putSystemObject(gateway, MEMORY_KEY, Buffer.from(JSON.stringify({ ranAt: now, orphans })))
-  return { uploads, collected, waiting: Object.keys(orphans).length }
+  const old = [
+    ...(await olderThanADay(collector, ROTATE_PREFIX)),
+    ...(await olderThanADay(collector, SCRATCH_PREFIX)),
+  ]
+  await remove(old)
+  if (!dryRun)
+    await putSystemObject(collector, MEMORY_KEY, Buffer.from(JSON.stringify({ ranAt: now, orphans })))
+  return { uploads, collected, waiting: Object.keys(orphans).length, records: old.length }
 }
 
-/** Orders to rotate that every gateway has seen by now. */
-async function dropOrders(gateway: Gateway): Promise<void> {
+/** Orders to rotate, which every gateway has seen by then, and scratch keys of starts that died. */
+async function olderThanADay(collector: Collector, prefix: string): Promise<readonly string[]> {
   const old: string[] = []
-  for await (const { key, lastModified } of systemObjects(gateway, ROTATE_PREFIX))
-    if (gateway.now() - lastModified >= DAY_MS) old.push(key)
-  await deleteSystemObjects(gateway, old)
+  for await (const { key, lastModified } of systemObjects(collector, prefix))
+    if (collector.now() - lastModified >= DAY_MS) old.push(key)
+  return old
 }
 
 /** When a collector of any replica last ran to its end; 0 if none did. */
-export async function lastCollected(gateway: Gateway): Promise<number> {
-  return (await readMemory(gateway)).ranAt
+export async function lastCollected(collector: Collector): Promise<number> {
+  return (await readMemory(collector)).ranAt
 }
 
 interface UploadState {
@@ -82,9 +107,9 @@ interface UploadState {
 }
 
 /** Objects of one upload lie side by side in the list. */
-async function* uploadStates(gateway: Gateway): AsyncGenerator<UploadState> {
+async function* uploadStates(collector: Collector): AsyncGenerator<UploadState> {
   let state: { bucket: string; prefix: string; keys: string[]; doneAt: number | null } | undefined
-  for await (const { key, lastModified } of systemObjects(gateway, UPLOADS_PREFIX)) {
+  for await (const { key, lastModified } of systemObjects(collector, UPLOADS_PREFIX)) {
     const [bucket = '', id = ''] = key.slice(UPLOADS_PREFIX.length).split('/')
     const prefix = `${UPLOADS_PREFIX}${bucket}/${id}/`
     if (state?.prefix !== prefix) {
@@ -98,13 +123,13 @@ async function* uploadStates(gateway: Gateway): AsyncGenerator<UploadState> {
 }
 
 /** The prefixes of all uploads that the store knows of; a bucket that is gone has none. */
-async function liveUploads(gateway: Gateway, bucket: string): Promise<ReadonlySet<string>> {
+async function liveUploads(collector: Collector, bucket: string): Promise<ReadonlySet<string>> {
   const live = new Set<string>()
   const marker = { keyMarker: '', uploadIdMarker: '' }
   try {
-    checkBucket(gateway, bucket)
+    checkBucket(collector, bucket)
     for (;;) {
-      const page = await gateway.storage.listMultipartUploads({
+      const page = await collector.storage.listMultipartUploads({
         bucket,
         prefix: '',
         delimiter: '',
@@ -125,9 +150,9 @@ async function liveUploads(gateway: Gateway, bucket: string): Promise<ReadonlySe
 }
 
 /** A memory that is damaged or foreign is none: that only makes orphans wait for another day. */
-async function readMemory(gateway: Gateway): Promise<Memory> {
+async function readMemory(collector: Collector): Promise<Memory> {
   try {
-    const bytes = await readSystemObject(gateway, MEMORY_KEY, MEMORY_BYTES)
+    const bytes = await readSystemObject(collector, MEMORY_KEY, MEMORY_BYTES)
     const memory: unknown = JSON.parse(bytes?.toString() ?? 'null')
     if (isMemory(memory)) return memory
   } catch (error) {

@@ -1,11 +1,11 @@
 import { SealgateError } from '../errors.ts'
-import type { Gateway } from './gateway.ts'
+import type { SystemBucket } from './system-bucket.ts'
 
 /**
  * Amazon S3 User Guide, "Bucket naming rules": 3 to 63 characters, lower-case letters, digits, dots and hyphens, beginning
  * and ending with a letter or digit, and so every label of a name with dots, as names are host names; not an IPv4 address. The system bucket does not exist for clients.
  */
-export function checkNewBucketName(gateway: Gateway, bucket: string): void {
+export function checkNewBucketName(gateway: Pick<SystemBucket, 'systemBucket'>, bucket: string): void {
   const labels = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/
   const wellFormed = bucket.length >= 3 && bucket.length <= 63 && labels.test(bucket)
   if (!wellFormed || /^\d+\.\d+\.\d+\.\d+$/.test(bucket)) throw invalidName(bucket)
@@ -13,7 +13,7 @@ export function checkNewBucketName(gateway: Gateway, bucket: string): void {
 }
 
 /** Every operation on a bucket begins here: the system bucket is answered as if it were not there. */
-export function checkBucket(gateway: Gateway, bucket: string): void {
+export function checkBucket(gateway: Pick<SystemBucket, 'systemBucket'>, bucket: string): void {
   if (bucket === gateway.systemBucket) throw noSuchBucket(bucket)
   if (bucket.length > 63 || !/^[A-Za-z0-9._-]+$/.test(bucket)) throw invalidName(bucket)
 }

@@ -72,6 +72,9 @@ export interface Storage {
  */
 export const OVERWRITTEN = 'overwritten'
 
+/** Where a store tries out, in the system bucket, what it can do. What lies there may go at any time. */
+export const SCRATCH_PREFIX = 'v1/probe/'
+
 /** Limits of the store, in bytes of what is stored (ciphertext). */
 export interface StorageLimits {
   readonly maxPutBytes: number

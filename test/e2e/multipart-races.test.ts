@@ -277,6 +277,16 @@ describe('collectGarbage', () => {
     assert.deepEqual(await state('/short-lived/'), [])
   })
 
+  it('removes what a start that died left of its try of the store, after a day', async () => {
+    await putSystemObject(gateway.gateway, 'v1/probe/dead/put', Buffer.from('probe'))
+    clock = 0
+    assert.equal((await collectGarbage(gateway.gateway)).records, 0)
+    clock = 2 * DAY_MS
+    assert.equal((await collectGarbage(gateway.gateway, { dryRun: true })).records, 1)
+    assert.equal((await collectGarbage(gateway.gateway)).records, 1)
+    assert.deepEqual(await state('v1/probe/'), [])
+  })
+
   it('takes no upload for an orphan where the store does not list all its uploads', async () => {
     await s3.send(new CreateBucketCommand({ Bucket: 'unlisted' }))
     const upload = { Bucket: 'unlisted', Key: 'k' }

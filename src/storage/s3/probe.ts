@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { childrenOf, childText, readXml } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import type { ConditionSupport } from '../capabilities.ts'
+import { SCRATCH_PREFIX } from '../storage.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import { readAll, type StoreCall, type StoreClient } from './client.ts'
 import { readResult } from './documents.ts'
@@ -67,7 +68,7 @@ export async function probe(client: StoreClient, bucket: string): Promise<S3Capa
 class Scratch {
   readonly #client: StoreClient
   readonly #bucket: string
-  readonly #prefix = `v1/probe/${randomBytes(8).toString('hex')}/`
+  readonly #prefix = `${SCRATCH_PREFIX}${randomBytes(8).toString('hex')}/`
   readonly #keys = new Set<string>()
 
   constructor(client: StoreClient, bucket: string) {
