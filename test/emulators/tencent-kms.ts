@@ -38,6 +38,9 @@ export class TencentKmsEmulator extends Emulator {
   readonly #accounts = new Map<string, Account>()
   /** The official client signs the host without its port and takes the service's name from the endpoint. */
   acceptOfficialClient = false
+  /** Calls that an account has in a second, of all kinds together; the service's default is 300. */
+  quotaPerSecond = Number.POSITIVE_INFINITY
+  #spent = { second: 0, calls: 0 }
 
   static start(): Promise<TencentKmsEmulator> {
     return new TencentKmsEmulator().listen()
@@ -99,11 +102,19 @@ export class TencentKmsEmulator extends Emulator {
       if (request.headers['x-tc-region'] === undefined) throw new Refusal('MissingParameter')
       const parameters = parse(body)
       if (parameters === null) throw new Refusal('InvalidParameter')
+      this.#spend()
       return this.#run(String(request.headers['x-tc-action']), parameters)
     } catch (error) {
       if (error instanceof Refusal) return failure(error.code)
       throw error
     }
+  }
+
+  #spend(): void {
+    const second = Math.floor(this.now() / 1000)
+    if (second !== this.#spent.second) this.#spent = { second, calls: 0 }
+    this.#spent.calls += 1
+    if (this.#spent.calls > this.quotaPerSecond) throw new Refusal('RequestLimitExceeded')
   }
 
   #authenticate(request: IncomingMessage, body: Buffer): void {

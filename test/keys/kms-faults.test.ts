@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../src/errors.ts'
-import { DataKeys, type DataKeysOptions, KeyRing } from '../../src/keys/index.ts'
+import { type DataKey, DataKeys, type DataKeysOptions, KeyRing } from '../../src/keys/index.ts'
 import type { Kms } from '../../src/keys/kms/kms.ts'
 import { KmsError } from '../../src/keys/kms/kms-error.ts'
 import { ResilientKms } from '../../src/keys/kms/resilient-kms.ts'
@@ -21,15 +22,15 @@ before(async () => {
   emulator.setAccount('id', 'key')
   id = emulator.createKey('k')
   cmk = `tencent:${id}`
-  const { region, endpoint } = emulator
-  direct = new TencentKms({
-    region,
-    endpoint,
-    credentials: async () => ({ secretId: 'id', secretKey: 'key' }),
-    timeoutMs: 300,
-  })
+  direct = connect(300)
 })
 after(() => emulator.close())
+
+function connect(timeoutMs: number): TencentKms {
+  const { region, endpoint } = emulator
+  const credentials = async () => ({ secretId: 'id', secretKey: 'key' })
+  return new TencentKms({ region, endpoint, credentials, timeoutMs })
+}
 beforeEach(() => {
   emulator.outage = undefined
   emulator.calls.length = 0
@@ -127,6 +128,39 @@ describe('ResilientKms of several CMKs', () => {
     for (const expected of ['Broken', 'Broken', 'CircuitOpen'])
       await assert.rejects(kms.generateDataKey('tencent:broken', context), code(expected))
     assert.equal((await kms.generateDataKey(cmk, context)).plaintext.length, 32)
+  })
+})
+
+describe('a quota that a restart exceeds', () => {
+  it('slows readers down, takes nothing for broken, and opens each data key once', async () => {
+    const writer = dataKeys()
+    const made: DataKey[] = []
+    for (let n = 0; n < 150; n++) {
+      made.push(await writer.encrypting('b', 1))
+      now += HOUR_MS
+    }
+    writer.close()
+    emulator.quotaPerSecond = 100
+    emulator.calls.length = 0
+    // Nothing but the quota shall be in the way.
+    const restarted = dataKeys({ kms: resilient(connect(20_000)) })
+    let slowed = 0
+    const reader = async (dek: DataKey) => {
+      for (;;) {
+        const answer = await restarted.decrypting('b', dek).catch((error: unknown) => error)
+        if (!isError(answer, 'SlowDown')) return answer
+        slowed++
+        await sleep(100)
+        now += 100
+      }
+    }
+    const opened = await Promise.all(made.map(reader))
+    emulator.quotaPerSecond = Number.POSITIVE_INFINITY
+    for (const [n, dek] of made.entries())
+      assert.deepEqual(Buffer.from(opened[n] as Uint8Array), Buffer.from(dek.plaintext))
+    assert.ok(slowed > 0)
+    assert.equal(emulator.count('Decrypt'), 150)
+    restarted.close()
   })
 })
 
