@@ -114,6 +114,7 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
     realm,
     systemBucket: config.systemBucket,
     readsPlaintext: readsPlaintext(config),
+    forward: new Set(config.s3?.forward),
     warn: (message, error) => log.warn({ err: error }, message),
   })
   const handler = createS3Handler({

@@ -64,6 +64,10 @@ export const ERRORS = {
     message:
       'The specified bucket is not valid. Bucket names have 3 to 63 characters: lower-case letters, digits, dots and hyphens.',
   },
+  InvalidBucketState: {
+    status: 409,
+    message: 'The request is not valid with the current state of the bucket.',
+  },
   InvalidDigest: {
     status: 400,
     message: 'The Content-MD5 or checksum value that you specified is not valid.',
@@ -86,6 +90,7 @@ export const ERRORS = {
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable.' },
   InvalidRequest: { status: 400, message: 'The request is not valid.' },
   InvalidStorageClass: { status: 400, message: 'The storage class that you specified is not valid.' },
+  InvalidTag: { status: 400, message: 'The tag provided was not a valid tag.' },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
   KeyTooLongError: { status: 400, message: 'Your key is too long. Keys have at most 1024 bytes.' },
   'KMS.DisabledException': {
@@ -105,6 +110,7 @@ export const ERRORS = {
     status: 400,
     message: 'The KMS key that you named is not configured for this bucket.',
   },
+  MalformedPolicy: { status: 400, message: 'Policies must be valid JSON and name no other bucket.' },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -123,11 +129,28 @@ export const ERRORS = {
   MethodNotAllowed: { status: 405, message: 'The specified method is not allowed against this resource.' },
   MissingContentLength: { status: 411, message: 'You must provide the Content-Length HTTP header.' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist.' },
+  NoSuchBucketPolicy: { status: 404, message: 'The bucket policy does not exist.' },
+  NoSuchConfiguration: { status: 404, message: 'The specified configuration does not exist.' },
+  NoSuchCORSConfiguration: { status: 404, message: 'The CORS configuration does not exist.' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.' },
+  NoSuchLifecycleConfiguration: { status: 404, message: 'The lifecycle configuration does not exist.' },
+  NoSuchObjectLockConfiguration: {
+    status: 404,
+    message: 'The specified object does not have an Object Lock configuration.',
+  },
+  NoSuchPublicAccessBlockConfiguration: {
+    status: 404,
+    message: 'The public access block configuration was not found.',
+  },
+  NoSuchTagSet: { status: 404, message: 'There is no tag set associated with the bucket.' },
   NoSuchUpload: {
     status: 404,
     message:
       'The specified upload does not exist. The upload ID might not be valid, or the upload might have been aborted or completed.',
+  },
+  NoSuchWebsiteConfiguration: {
+    status: 404,
+    message: 'The specified bucket does not have a website configuration.',
   },
   NotImplemented: {
     status: 501,
@@ -144,9 +167,18 @@ export const ERRORS = {
     status: 409,
     message: 'A conflicting conditional operation is currently in progress against this resource. Try again.',
   },
+  ObjectLockConfigurationNotFoundError: {
+    status: 404,
+    message: 'Object Lock configuration does not exist for this bucket.',
+  },
+  OwnershipControlsNotFoundError: { status: 404, message: 'The bucket ownership controls were not found.' },
   PreconditionFailed: {
     status: 412,
     message: 'At least one of the preconditions that you specified did not hold.',
+  },
+  ReplicationConfigurationNotFoundError: {
+    status: 404,
+    message: 'The replication configuration was not found.',
   },
   RequestHeaderSectionTooLarge: {
     status: 400,

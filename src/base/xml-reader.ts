@@ -5,6 +5,15 @@ export interface XmlElement {
   readonly name: string
   readonly children: readonly XmlElement[]
   readonly text: string
+  /** xsi:type, the one attribute that S3's documents have. */
+  readonly type?: string | undefined
+}
+
+/** An element with text, or with others in it. */
+export function xmlElement(name: string, content: string | readonly XmlElement[]): XmlElement {
+  return typeof content === 'string'
+    ? { name, children: [], text: content }
+    : { name, children: content, text: '' }
 }
 
 const MAX_DEPTH = 8
@@ -16,7 +25,7 @@ const MAX_ELEMENTS = 100_000
  */
 export function readXml(bytes: Buffer, refuse: (reason: string) => never): XmlElement {
   const parser = new SaxesParser()
-  const stack: { name: string; children: XmlElement[]; text: string }[] = [
+  const stack: { name: string; children: XmlElement[]; text: string; type?: string | undefined }[] = [
     { name: '', children: [], text: '' },
   ]
   let elements = 0
@@ -25,7 +34,12 @@ export function readXml(bytes: Buffer, refuse: (reason: string) => never): XmlEl
   parser.on('opentag', (tag) => {
     if (stack.length > MAX_DEPTH || ++elements > MAX_ELEMENTS)
       refuse('it is nested too deeply or has too many elements')
-    stack.push({ name: tag.name.slice(tag.name.indexOf(':') + 1), children: [], text: '' })
+    stack.push({
+      name: tag.name.slice(tag.name.indexOf(':') + 1),
+      children: [],
+      text: '',
+      type: (tag.attributes as Readonly<Record<string, string>>)['xsi:type'],
+    })
   })
   const addText = (text: string) => {
     const top = stack.at(-1)

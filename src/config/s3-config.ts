@@ -14,6 +14,8 @@ export interface S3Config {
   readonly bucketPrefix: string
   /** Name here and name there. */
   readonly buckets: readonly (readonly [string, string])[]
+  /** Sub-resources that are handed on to it. */
+  readonly forward: readonly string[]
   readonly maxConnections: number
   readonly connectTimeoutMs: number
   readonly answerTimeoutMs: number
@@ -40,6 +42,7 @@ export function buildS3(values: Settings['values']): S3Config | null {
     clientKeyFile: path('s3.clientKeyFile'),
     bucketPrefix: text('s3.bucketPrefix') ?? '',
     buckets: pairs(values),
+    forward: values.get('s3.forward') as readonly string[],
     maxConnections: number('s3.maxConnections'),
     connectTimeoutMs: number('s3.connectTimeoutMs'),
     answerTimeoutMs: number('s3.answerTimeoutMs'),

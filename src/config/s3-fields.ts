@@ -1,3 +1,4 @@
+import { FORWARDABLE } from '../base/forwardable.ts'
 import { type Field, PATH, PATH_FORM } from './field.ts'
 
 /** The fields of the s3 store. */
@@ -81,6 +82,14 @@ export const S3_FIELDS = {
     pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]=[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
     form: 'a list of NAME=NAME THERE, such as [photos=acme-photos]',
     hint: 'buckets that have another name there, as NAME=NAME THERE; they take no prefix',
+  },
+  's3.forward': {
+    type: 'list',
+    env: 'SEALGATE_S3_FORWARD',
+    default: [],
+    pattern: new RegExp(`^(${FORWARDABLE.join('|')})$`),
+    form: `a list of these: ${FORWARDABLE.join(', ')}`,
+    hint: 'sub-resources of S3 that are handed on to it though they let others in, or send data or news elsewhere; off unless named',
   },
   's3.maxConnections': {
     type: 'integer',

@@ -21,6 +21,8 @@ export interface Gateway {
   readonly warn: (message: string, error: unknown) => void
   readonly uploads: UploadKeyCache
   readonly footers: FooterCache
+  /** Sub-resources that are handed on to the store though they let others in, or data out. */
+  readonly forward: ReadonlySet<string>
   /** For objects that are read whole before their first byte is answered. */
   readonly wholeReads: ByteBudget
   readonly plaintext: PlaintextPolicy
@@ -33,6 +35,8 @@ export interface GatewayOptions {
   readonly systemBucket: string
   /** Whether objects of a bucket that nobody sealed are served; default: of none. */
   readonly readsPlaintext?: (bucket: string) => boolean
+  /** Default none. */
+  readonly forward?: ReadonlySet<string>
   readonly now?: () => number
   readonly warn?: (message: string, error: unknown) => void
 }
@@ -45,6 +49,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     keys: options.keys,
     realm: options.realm,
     systemBucket: options.systemBucket,
+    forward: options.forward ?? new Set(),
     now: options.now ?? Date.now,
     warn: options.warn ?? (() => undefined),
     uploads: new UploadKeyCache(),

@@ -91,12 +91,22 @@ export function operationOf(
   query: Target['query'],
 ): string | null {
   if (!Object.hasOwn(SUBRESOURCES, parameter)) return null
+  return subresourceName(method, on, parameter, (name) => query.has(name))
+}
+
+/** The operation's name, as the S3 API reference spells it. */
+export function subresourceName(
+  method: string,
+  on: 'service' | 'bucket' | 'object',
+  parameter: string,
+  has: (name: string) => boolean,
+): string {
   const resource = SUBRESOURCES[parameter] ?? ''
   const name = NAMES[`${method} ${on} ${parameter}`]
   if (name !== undefined) return name
   const level = on === 'object' ? 'Object' : 'Bucket'
   const one = LISTED_WITHOUT[parameter]
-  if (method === 'GET' && one !== undefined && !query.has(one)) return `List${level}${resource}s`
+  if (method === 'GET' && one !== undefined && !has(one)) return `List${level}${resource}s`
   return `${VERBS[method] ?? method}${level}${resource}`
 }
 

@@ -1,11 +1,14 @@
 import { SealgateError } from '../errors.ts'
+import { SUBRESOURCES, type Subresource } from '../gateway/subresources/table.ts'
 import type { Operation } from './context.ts'
 import type { RequestHeaders } from './headers.ts'
-import { notImplemented, operationOf } from './not-implemented.ts'
+import { notImplemented, operationOf, subresourceName } from './not-implemented.ts'
 import * as bucket from './operations/bucket.ts'
+import * as encryption from './operations/bucket-encryption.ts'
 import * as list from './operations/list.ts'
 import * as multipart from './operations/multipart.ts'
 import * as object from './operations/object.ts'
+import { subresourceOperation } from './operations/subresource.ts'
 import type { Target } from './target.ts'
 
 /**
@@ -28,12 +31,35 @@ interface Row {
 const TABLE: readonly Row[] = [
   { name: 'ListBuckets', method: 'GET', on: 'service', run: bucket.ListBuckets },
 
+  ...SUBRESOURCES.flatMap(rowsOf),
+
   {
     name: 'GetBucketLocation',
     method: 'GET',
     on: 'bucket',
     query: ['location'],
     run: bucket.GetBucketLocation,
+  },
+  {
+    name: 'GetBucketEncryption',
+    method: 'GET',
+    on: 'bucket',
+    query: ['encryption'],
+    run: encryption.GetBucketEncryption,
+  },
+  {
+    name: 'PutBucketEncryption',
+    method: 'PUT',
+    on: 'bucket',
+    query: ['encryption'],
+    run: encryption.PutBucketEncryption,
+  },
+  {
+    name: 'DeleteBucketEncryption',
+    method: 'DELETE',
+    on: 'bucket',
+    query: ['encryption'],
+    run: encryption.DeleteBucketEncryption,
   },
   {
     name: 'ListMultipartUploads',
@@ -123,11 +149,24 @@ const TABLE: readonly Row[] = [
   { name: 'DeleteObject', method: 'DELETE', on: 'object', run: object.DeleteObject },
 ]
 
+/** Those of one that is listed have two rows for GET: with an id, and for all of them. */
+function rowsOf(resource: Subresource): Row[] {
+  const { on, name, methods, listed } = resource
+  return methods.flatMap((method) => {
+    const row = (query: readonly string[]) => {
+      const operation = subresourceName(method, on, name, (parameter) => query.includes(parameter))
+      return { name: operation, method, on, query, run: subresourceOperation(resource, method, operation) }
+    }
+    const ofOne = row(listed === undefined ? [name] : [name, 'id'])
+    return listed !== undefined && method === 'GET' ? [ofOne, row([name])] : [ofOne]
+  })
+}
+
 /** The names of all operations, as the S3 API reference spells them. */
 export const OPERATIONS: readonly string[] = TABLE.map(({ name }) => name)
 
 /** Parameters that choose an operation. */
-const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query))
+const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query).filter((name) => name !== 'id'))
 
 /**
  * NotImplemented names the operation; a method that S3 does not have is MethodNotAllowed. A parameter that chooses an operation, and not

@@ -1,4 +1,5 @@
 import { childrenOf, readXml, type XmlElement } from '../base/xml-reader.ts'
+import { escapeXml } from '../base/xml-writer.ts'
 import { SealgateError } from '../errors.ts'
 
 /*
@@ -33,16 +34,6 @@ function inner(content: XmlTree | string): string {
   }
   return text
 }
-
-/** Control characters are not XML 1.0; AWS S3 writes them as references all the same, and offers encoding-type=url. */
-function escapeXml(text: string): string {
-  return text.replace(SPECIAL, (char) => ENTITIES[char] ?? `&#x${char.charCodeAt(0).toString(16)};`)
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these must be escaped
-const SPECIAL = /[&<>"\u0000-\u001f\u007f\ufffe\uffff]/g
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
 /** Parses the document of a request. */
 export function parseXml(bytes: Buffer): XmlElement {

@@ -16,8 +16,10 @@ import {
 import { deleteObject, getObject, headObject, putObject } from './s3/objects.ts'
 import { probe } from './s3/probe.ts'
 import { headBucket, KnownBuckets, type Store } from './s3/store.ts'
+import { subresourcesOf } from './s3/subresources.ts'
 import { prepareSystemBucket } from './s3/system-bucket.ts'
 import type * as S from './storage.ts'
+import type { Subresources } from './subresources.ts'
 
 export interface S3StorageOptions {
   /** `https://host:port` */
@@ -91,6 +93,7 @@ export async function openS3Storage(options: S3StorageOptions): Promise<S.Storag
 class S3Storage implements S.Storage {
   readonly limits: S.StorageLimits
   readonly capabilities: S3Capabilities
+  readonly subresources: Subresources
   readonly #store: Store
   readonly #connections: Connections
   readonly #writing = new Set<Promise<unknown>>()
@@ -98,6 +101,7 @@ class S3Storage implements S.Storage {
   constructor(store: Store, connections: Connections) {
     this.limits = store.limits
     this.capabilities = store.capabilities
+    this.subresources = subresourcesOf(store)
     this.#store = store
     this.#connections = connections
   }

@@ -1,4 +1,5 @@
 import type { StorageCapabilities } from './capabilities.ts'
+import type { Subresources } from './subresources.ts'
 
 /**
  * What Sealgate asks of a store: opaque bytes in and out under byte-exact names. A store knows nothing of keys,
@@ -15,6 +16,8 @@ import type { StorageCapabilities } from './capabilities.ts'
 export interface Storage {
   readonly limits: StorageLimits
   readonly capabilities: StorageCapabilities
+  /** A power that a store may have. */
+  readonly subresources?: Subresources
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. */

@@ -106,6 +106,13 @@ it('broken YAML is named by line and column, in words for operators', () => {
   assert.match(mistakes('region: eu-1\nlisten: *there\n').join(), /:2: Unresolved alias .*there$/)
 })
 
+it('sub-resources that can be handed on are a list, and one that is none of it is a mistake with all that are', () => {
+  const path = file('store: s3\ns3:\n  endpoint: "http://localhost:1"\n  forward: [policy, acl]\n')
+  assert.deepEqual(loadConfig(path, {}).s3?.forward, ['policy', 'acl'])
+  const [mistake = ''] = mistakes('s3:\n  forward: [policy, torrent]\n')
+  assert.match(mistake, /sealgate\.yaml:2: s3\.forward: must be a list of these: accelerate, acl, .*torrent/)
+})
+
 it('a level or a list whose entries are all commented out sets nothing', () => {
   const path = file('limits:\n  # idleTimeoutMs: 5\nkms:\nbuckets:\n')
   assert.deepEqual(loadConfig(path, {}), loadConfig(undefined, {}))

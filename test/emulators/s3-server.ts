@@ -24,6 +24,7 @@ import type {
   WriteCondition,
 } from '../../src/storage/storage.ts'
 import { listFoldingLate } from './late-folding.ts'
+import { KeptSubresources, SUBRESOURCE_NAMES } from './s3-subresources.ts'
 
 /**
  * What a server may take no notice of. `decoded`: that it has decoded the source of a part already; `folding`: that pages are of what is
@@ -44,6 +45,7 @@ export interface S3Server {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly storage: Storage
+  readonly subresources: KeptSubresources
   /** Names of the calls since the last `counted`, in their order. */
   counted(): string[]
   close(): Promise<void>
@@ -51,12 +53,15 @@ export interface S3Server {
 
 export interface S3ServerOptions {
   readonly ignores?: readonly Ignored[]
+  /** Elements of documents that it does not know, and drops. */
+  readonly unknownElements?: readonly string[]
   /** Before anything of a call is done: may throw, or answer itself and return true. */
   readonly intercept?: (call: string, request: IncomingMessage, response: ServerResponse) => boolean
 }
 
 interface Call {
   readonly storage: Storage
+  readonly subresources: KeptSubresources
   readonly target: Target
   readonly bucket: string
   readonly key: string
@@ -78,6 +83,7 @@ const SECRET_ACCESS_KEY = 'the-secret-of-the-store-behind'
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), 'sealgate-s3-server-'))
   const storage = await openFilesystemStorage({ directory })
+  const subresources = new KeptSubresources(options.unknownElements)
   let calls: string[] = []
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const headers = new RequestHeaders(request.rawHeaders)
@@ -91,6 +97,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     if (options.intercept?.(name, request, response) === true) return
     const call: Call = {
       storage,
+      subresources,
       target,
       bucket: target.bucket ?? '',
       key: target.key ?? '',
@@ -120,6 +127,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     accessKeyId: ACCESS_KEY_ID,
     secretAccessKey: SECRET_ACCESS_KEY,
     storage,
+    subresources,
     counted() {
       const counted = calls
       calls = []
@@ -137,6 +145,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 function nameOf(method: string, { bucket, key, query }: Target, headers: RequestHeaders): string {
   if (bucket === null) return 'ListBuckets'
   const copies = headers.get('x-amz-copy-source') !== undefined
+  if (subresourceIn(query) !== undefined) return `${SUBRESOURCE[method]}Subresource`
   if (key === null) {
     if (method !== 'GET') return `${BUCKET[method]}Bucket`
     if (query.has('uploads')) return 'ListMultipartUploads'
@@ -146,6 +155,12 @@ function nameOf(method: string, { bucket, key, query }: Target, headers: Request
   if (!query.has('uploadId')) return method === 'PUT' && copies ? 'CopyObject' : `${OBJECT[method]}Object`
   if (method === 'PUT') return copies ? 'UploadPartCopy' : 'UploadPart'
   return { GET: 'ListParts', POST: 'CompleteMultipartUpload', DELETE: 'AbortMultipartUpload' }[method] ?? ''
+}
+
+const SUBRESOURCE: Readonly<Record<string, string>> = { PUT: 'Put', GET: 'Get', DELETE: 'Delete' }
+
+function subresourceIn(query: Target['query']): string | undefined {
+  return SUBRESOURCE_NAMES.find((name) => query.has(name))
 }
 
 const BUCKET: Readonly<Record<string, string>> = { PUT: 'Create', HEAD: 'Head', DELETE: 'Delete' }
@@ -160,6 +175,23 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
   async GetBucketSetting() {
     throw new SealgateError('NotImplemented')
   },
+  async GetSubresource(call) {
+    const { text, headers } = call.subresources.get(await subresourceOf(call))
+    return { headers: { ...headers, 'content-type': 'application/xml' }, body: text }
+  },
+  async PutSubresource(call) {
+    const { headers } = call
+    if (headers.get('content-md5') === undefined) throw new SealgateError('InvalidDigest')
+    const bytes = await readSmallBody(call.body(), 1024 * 1024)
+    const told = headers.names().filter((name) => /^x-amz-(transition|bypass|confirm|acl|grant)/.test(name))
+    const kept = Object.fromEntries(told.map((name) => [name, headers.get(name) ?? '']))
+    call.subresources.put(await subresourceOf(call), bytes, kept)
+    return {}
+  },
+  async DeleteSubresource(call) {
+    call.subresources.remove(await subresourceOf(call))
+    return { status: 204 }
+  },
   async CreateBucket({ storage, bucket }) {
     await storage.createBucket(bucket)
     return {}
@@ -168,8 +200,9 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     await storage.headBucket(bucket)
     return {}
   },
-  async DeleteBucket({ storage, bucket }) {
+  async DeleteBucket({ storage, subresources, bucket }) {
     await storage.deleteBucket(bucket)
+    subresources.forget(bucket)
     return { status: 204 }
   },
   async PutObject(call) {
@@ -322,6 +355,13 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
     })
   },
+}
+
+/** What the document belongs to must be there. */
+async function subresourceOf({ storage, bucket, key, target, query }: Call) {
+  await storage.headBucket(bucket)
+  if (key !== '') await storage.headObject({ bucket, key })
+  return { bucket, key, name: subresourceIn(target.query) ?? '', id: query('id') }
 }
 
 function part({ bucket, key, query }: Call) {

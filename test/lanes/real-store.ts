@@ -19,6 +19,7 @@ const SUITES = [
   'e2e/second-call.test.ts',
   'e2e/customer-key.test.ts',
   'e2e/hostile-ring.test.ts',
+  'e2e/bucket-settings.test.ts',
 ]
 const files = (names.length > 0 ? names : SUITES).map((file) => join(ROOT, file))
 

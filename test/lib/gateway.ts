@@ -43,6 +43,8 @@ export interface TestGatewayOptions {
   readonly beside?: TestGateway
   /** Other keys than those of a keyring with one CMK. */
   readonly keys?: Partial<DataKeysOptions>
+  /** Sub-resources that are handed on. */
+  readonly forward?: readonly string[]
   readonly idleTimeoutMs?: number
   readonly headersTimeoutMs?: number
   readonly keepAliveMs?: number
@@ -86,6 +88,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     realm: keyring.realm,
     systemBucket: 'sealgate-system',
     readsPlaintext: options.readsPlaintext ?? (() => false),
+    forward: new Set(options.forward),
     ...(options.gatewayNow === undefined ? {} : { now: options.gatewayNow }),
   })
   const [accessKeyId, secretAccessKey] = ['AKIDEXAMPLE0000', 'a-secret-of-the-tests-0123456789']

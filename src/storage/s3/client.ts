@@ -36,6 +36,8 @@ export interface StoreCall {
   /** Doing it twice is the same as once, so it may be sent again when its answer was lost. */
   readonly idempotent: boolean
   readonly answerTimeoutMs?: number | undefined
+  /** What it asks for is the client's own document: a 400 is about that, and not about the gateway's dealings. */
+  readonly ofClient?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -125,7 +127,7 @@ export class StoreClient {
       if (response.status < 300) return { result: await finish(response) }
       const bytes = await readAll(response.body, MAX_ERROR_BYTES)
       const failure = readFailure(response.status, bytes, response.headers)
-      return { error: storeError(failure, call.headers), failure, sent: true }
+      return { error: storeError(failure, call), failure, sent: true }
     } catch (error) {
       if (error instanceof ConnectionError)
         return { error: unreachable(error), failure: null, sent: error.sent }

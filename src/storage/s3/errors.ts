@@ -1,5 +1,6 @@
 import { childText, readXml } from '../../base/xml-reader.ts'
 import { type ErrorKind, isError, SealgateError } from '../../errors.ts'
+import type { StoreCall } from './client.ts'
 
 /** The exchange broke. `sent` is false if the server cannot have seen anything of it. */
 export class ConnectionError extends Error {
@@ -37,19 +38,33 @@ const SAME: readonly ErrorKind[] = [
   'ConditionalRequestConflict',
   'EntityTooLarge',
   'EntityTooSmall',
+  'InvalidBucketState',
   'InvalidPart',
   'InvalidPartOrder',
   'InvalidRange',
   'InvalidStorageClass',
+  'InvalidTag',
   'KeyTooLongError',
+  'MalformedPolicy',
   'MetadataTooLarge',
   'MethodNotAllowed',
   'NoSuchBucket',
+  'NoSuchBucketPolicy',
+  'NoSuchConfiguration',
+  'NoSuchCORSConfiguration',
   'NoSuchKey',
+  'NoSuchLifecycleConfiguration',
+  'NoSuchObjectLockConfiguration',
+  'NoSuchPublicAccessBlockConfiguration',
+  'NoSuchTagSet',
   'NoSuchUpload',
+  'NoSuchWebsiteConfiguration',
   'NotImplemented',
+  'ObjectLockConfigurationNotFoundError',
   'OperationAborted',
+  'OwnershipControlsNotFoundError',
   'PreconditionFailed',
+  'ReplicationConfigurationNotFoundError',
   'SlowDown',
 ]
 
@@ -60,6 +75,9 @@ const ALIASES: Readonly<Record<string, ErrorKind>> = {
   // A bucket that cannot have that name is not there.
   InvalidBucketName: 'NoSuchBucket',
   InvalidPartNumber: 'InvalidPart',
+  InvalidRetentionPeriod: 'InvalidArgument',
+  NoSuchReplicationConfiguration: 'ReplicationConfigurationNotFoundError',
+  NoSuchTagSetError: 'NoSuchTagSet',
   NoSuchVersion: 'NoSuchKey',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
@@ -92,13 +110,20 @@ const REFUSED: readonly string[] = [
  */
 export function storeError(
   failure: StoreFailure,
-  sent: Readonly<Record<string, string>> = {},
+  { headers = {}, ofClient = false }: Pick<StoreCall, 'headers' | 'ofClient'> = {},
 ): SealgateError {
   const { status } = failure
-  const code = isOfStorageClass(failure, sent) ? 'InvalidStorageClass' : failure.code
+  const code = isOfStorageClass(failure, headers) ? 'InvalidStorageClass' : failure.code
   const reason = `the store answered ${status} ${failure.code}: ${failure.message}`.slice(0, 500)
   const same =
     SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
+  const isRefusal = ofClient && same === undefined && status === 400
+  if (isRefusal)
+    return new SealgateError(
+      'InvalidRequest',
+      `The storage behind the gateway does not accept this document${/^[A-Za-z]{1,64}$/.test(code) ? ` (${code})` : ''}.`,
+      { reason },
+    )
   const kind = same ?? kindOfStatus(status, code)
   if (kind === 'SlowDown' || kind === 'ServiceUnavailable')
     return new SealgateError(kind, undefined, { reason, headers: { 'retry-after': '1' } })

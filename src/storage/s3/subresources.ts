@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import type { XmlElement } from '../../base/xml-reader.ts'
+import { readXml } from '../../base/xml-reader.ts'
+import { writeXml } from '../../base/xml-writer.ts'
+import { isError, SealgateError } from '../../errors.ts'
+import type {
+  SubresourceAnswer,
+  SubresourceDocument,
+  SubresourceRequest,
+  Subresources,
+} from '../subresources.ts'
+import type { StoreCall } from './client.ts'
+import { badAnswer } from './errors.ts'
+import { type Store, stored } from './store.ts'
+
+/** The largest is a thousand rules. */
+const MAX_DOCUMENT_BYTES = 1024 * 1024
+
+/** Every sub-resource: what the server does not know it refuses by itself. */
+export function subresourcesOf(store: Store): Subresources {
+  return {
+    keeps: () => true,
+    readSubresource: (request) => readSubresource(store, request),
+    writeSubresource: (request, document) => writeSubresource(store, request, document),
+    removeSubresource: (request) => removeSubresource(store, request),
+    storedBucket: (bucket) => store.names.stored(bucket),
+    shownBucket: (stored) => store.names.shown(stored),
+  }
+}
+
+async function readSubresource(store: Store, request: SubresourceRequest): Promise<SubresourceAnswer> {
+  const { bytes, headers } = await named(
+    request,
+    store.client.document({ ...call(store, request), method: 'GET', idempotent: true }),
+  )
+  if (bytes.length > MAX_DOCUMENT_BYTES) throw badAnswer(`a ${request.name} of ${bytes.length} bytes`)
+  return { document: parse(request, bytes), headers }
+}
+
+function parse({ name }: SubresourceRequest, bytes: Buffer): SubresourceDocument {
+  if (bytes.length === 0) return null
+  if (name === 'policy') return bytes.toString()
+  const root: XmlElement = readXml(bytes, (reason) => {
+    throw badAnswer(reason)
+  })
+  return root
+}
+
+/** Many servers want the MD5 of such a document, and some nothing but that. */
+async function writeSubresource(
+  store: Store,
+  request: SubresourceRequest,
+  document: SubresourceDocument,
+): Promise<void> {
+  const body = Buffer.from(
+    document === null ? '' : typeof document === 'string' ? document : writeXml(document),
+  )
+  const put = call(store, request)
+  const headers = {
+    ...put.headers,
+    'content-md5': createHash('md5').update(body).digest('base64'),
+    ...(document === null
+      ? {}
+      : { 'content-type': typeof document === 'string' ? 'application/json' : 'application/xml' }),
+  }
+  await named(request, store.client.done({ ...put, method: 'PUT', headers, body, idempotent: true }))
+}
+
+async function removeSubresource(store: Store, request: SubresourceRequest): Promise<void> {
+  await named(request, store.client.done({ ...call(store, request), method: 'DELETE', idempotent: true }))
+}
+
+function call(
+  store: Store,
+  { bucket, key, versionId, name, query, headers, signal }: SubresourceRequest,
+): Omit<StoreCall, 'method' | 'idempotent'> {
+  const where = key === undefined ? { bucket: store.names.stored(bucket) } : stored(store, { bucket, key })
+  return {
+    ...where,
+    query: { [name]: '', versionId, ...query },
+    headers,
+    ofClient: true,
+    signal,
+  }
+}
+
+/** A bucket has no key: where a server only says that something is not there, it is the document. */
+async function named<T>({ bucket, key, name }: SubresourceRequest, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (isError(error, 'NotImplemented', 'MethodNotAllowed'))
+      throw new SealgateError(
+        'NotImplemented',
+        `The storage behind the gateway does not implement the sub-resource ${name}.`,
+        { cause: error, reason: error.reason ?? '' },
+      )
+    if (!isError(error, 'NoSuchBucket') || key !== undefined) throw error
+    throw new SealgateError('NoSuchBucket', undefined, { cause: error, details: { BucketName: bucket } })
+  }
+}

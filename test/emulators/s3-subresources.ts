@@ -1,0 +1,136 @@
+/**
+ * The sub-resources of an S3 server: documents that are kept with buckets and objects as they came, under the digest that must come with
+ * them, and answered with S3's code for each that is not there.
+ */
+import { childrenOf, readXml, type XmlElement, xmlElement } from '../../src/base/xml-reader.ts'
+import { writeXml } from '../../src/base/xml-writer.ts'
+import { type ErrorKind, SealgateError } from '../../src/errors.ts'
+
+const MISSING: Readonly<Record<string, ErrorKind>> = {
+  analytics: 'NoSuchConfiguration',
+  cors: 'NoSuchCORSConfiguration',
+  inventory: 'NoSuchConfiguration',
+  'legal-hold': 'NoSuchObjectLockConfiguration',
+  lifecycle: 'NoSuchLifecycleConfiguration',
+  metrics: 'NoSuchConfiguration',
+  'intelligent-tiering': 'NoSuchConfiguration',
+  'object-lock': 'ObjectLockConfigurationNotFoundError',
+  ownershipControls: 'OwnershipControlsNotFoundError',
+  policy: 'NoSuchBucketPolicy',
+  publicAccessBlock: 'NoSuchPublicAccessBlockConfiguration',
+  replication: 'ReplicationConfigurationNotFoundError',
+  retention: 'NoSuchObjectLockConfiguration',
+  tagging: 'NoSuchTagSet',
+  website: 'NoSuchWebsiteConfiguration',
+}
+
+/** What S3 answers where nothing was set. */
+const EMPTY: Readonly<Record<string, XmlElement>> = {
+  accelerate: xmlElement('AccelerateConfiguration', []),
+  logging: xmlElement('BucketLoggingStatus', []),
+  notification: xmlElement('NotificationConfiguration', []),
+  requestPayment: xmlElement('RequestPaymentConfiguration', [xmlElement('Payer', 'BucketOwner')]),
+  acl: xmlElement('AccessControlPolicy', [
+    xmlElement('Owner', [xmlElement('ID', 'store-owner')]),
+    xmlElement('AccessControlList', []),
+  ]),
+}
+
+export const SUBRESOURCE_NAMES: readonly string[] = [...Object.keys(MISSING), ...Object.keys(EMPTY)]
+
+export interface SubresourceCall {
+  readonly bucket: string
+  readonly key: string
+  readonly name: string
+  readonly id: string | undefined
+}
+
+export interface KeptDocument {
+  readonly text: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export class KeptSubresources {
+  readonly #kept = new Map<string, KeptDocument>()
+  /** Elements that the server does not know, and drops. */
+  readonly #unknown: readonly string[]
+
+  constructor(unknown: readonly string[] = []) {
+    this.#unknown = unknown
+  }
+
+  get(call: SubresourceCall): KeptDocument {
+    const { bucket, name, key, id } = call
+    const kept = this.#kept.get(place(call))
+    if (kept !== undefined) return kept
+    if (LISTED.includes(name) && id === undefined) return { text: this.#list(bucket, name), headers: {} }
+    const empty = key !== '' && name === 'tagging' ? emptyTagging() : EMPTY[name]
+    if (empty === undefined) throw new SealgateError(MISSING[name] ?? 'NoSuchConfiguration')
+    return { text: writeXml(empty), headers: {} }
+  }
+
+  put(call: SubresourceCall, bytes: Buffer, headers: Readonly<Record<string, string>> = {}): void {
+    const text = call.name === 'policy' || bytes.length === 0 ? bytes.toString() : this.#known(bytes)
+    this.#kept.set(place(call), { text, headers })
+  }
+
+  remove(call: SubresourceCall): void {
+    this.#kept.delete(place(call))
+  }
+
+  /** With the object that is written or deleted, or with the bucket. */
+  forget(bucket: string, key = ''): void {
+    for (const at of this.#kept.keys()) if (at.startsWith(`${bucket}\0${key}\0`)) this.#kept.delete(at)
+  }
+
+  tags(bucket: string, key: string): XmlElement | null {
+    const kept = this.#kept.get(place({ bucket, key, name: 'tagging', id: undefined }))
+    return kept === undefined ? null : parse(Buffer.from(kept.text))
+  }
+
+  /** From x-amz-tagging. */
+  setTags(bucket: string, key: string, header: string): void {
+    const tags = [...new URLSearchParams(header)].map(([name, value]) =>
+      xmlElement('Tag', [xmlElement('Key', name), xmlElement('Value', value)]),
+    )
+    const document = writeXml(xmlElement('Tagging', [xmlElement('TagSet', tags)]))
+    this.put({ bucket, key, name: 'tagging', id: undefined }, Buffer.from(document))
+  }
+
+  #known(bytes: Buffer): string {
+    return writeXml(this.#without(parse(bytes)))
+  }
+
+  #without(element: XmlElement): XmlElement {
+    const children = element.children.filter(({ name }) => !this.#unknown.includes(name))
+    return { ...element, children: children.map((child) => this.#without(child)) }
+  }
+
+  #list(bucket: string, name: string): string {
+    const all = [...this.#kept].filter(([at]) => at.startsWith(`${bucket}\0\0${name}\0`))
+    const documents = all.map(([, { text }]) => parse(Buffer.from(text)))
+    return writeXml(xmlElement('ListResult', [...documents, xmlElement('IsTruncated', 'false')]))
+  }
+}
+
+const LISTED = ['analytics', 'inventory', 'metrics', 'intelligent-tiering']
+
+function emptyTagging(): XmlElement {
+  return xmlElement('Tagging', [xmlElement('TagSet', [])])
+}
+
+function place({ bucket, key, name, id = '' }: SubresourceCall): string {
+  return `${bucket}\0${key}\0${name}\0${id}`
+}
+
+function parse(bytes: Buffer): XmlElement {
+  return readXml(bytes, (reason) => {
+    throw new SealgateError('MalformedXML', reason)
+  })
+}
+
+/** How many tags an object has. */
+export function countTags(document: XmlElement | null): number {
+  if (document === null) return 0
+  return childrenOf(document, 'TagSet').reduce((sum, set) => sum + childrenOf(set, 'Tag').length, 0)
+}
