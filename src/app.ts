@@ -25,7 +25,7 @@ import { createS3Handler } from './s3/handler.ts'
 import type { Storage } from './storage/storage.ts'
 import { logRequest } from './telemetry/request-log.ts'
 
-export { openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
+export { hasFiles, openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
 
 export interface Credentials {
   readonly accessKeyId: string

@@ -31,8 +31,18 @@ export function hasFiles(config: Config): boolean {
   return existsSync(join(storeDirectory(config), 'index.sqlite'))
 }
 
-export function openStore(config: Config, log: Logger, { readOnly = false } = {}): Promise<Storage> {
-  if (config.s3 !== null) return openS3(config, config.s3, log, readOnly)
+export interface OpenStoreOptions {
+  /** Makes and changes nothing. Default false. */
+  readonly readOnly?: boolean
+  /** How long an S3 server that does not answer is waited for; default 20 000. */
+  readonly waitMs?: number
+  /** Instead of the log. */
+  readonly warn?: (message: string) => void
+}
+
+export function openStore(config: Config, log: Logger, options: OpenStoreOptions = {}): Promise<Storage> {
+  const { readOnly = false } = options
+  if (config.s3 !== null) return openS3(config, config.s3, log, options)
   return openFilesystemStorage({
     directory: storeDirectory(config),
     log: (message) => log.info(message),
@@ -43,7 +53,12 @@ export function openStore(config: Config, log: Logger, { readOnly = false } = {}
 /** A store that is just coming up is waited for: gateway and store are often started together. */
 const WAIT_FOR_STORE_MS = 20_000
 
-async function openS3(config: Config, s3: S3Config, log: Logger, readOnly: boolean): Promise<Storage> {
+async function openS3(
+  config: Config,
+  s3: S3Config,
+  log: Logger,
+  { readOnly = false, waitMs = WAIT_FOR_STORE_MS, warn = (message) => log.warn(message) }: OpenStoreOptions,
+): Promise<Storage> {
   const { endpoint, region, addressing, credentials, bucketPrefix } = s3
   const { maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs } = s3
   const options = {
@@ -57,9 +72,9 @@ async function openS3(config: Config, s3: S3Config, log: Logger, readOnly: boole
     systemBucket: config.systemBucket,
     buckets: new Map(s3.buckets),
     readOnly,
-    warn: (message: string) => log.warn(message),
+    warn,
   }
-  const until = performance.now() + WAIT_FOR_STORE_MS
+  const until = performance.now() + waitMs
   for (;;) {
     try {
       return await openS3Storage(options)

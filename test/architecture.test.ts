@@ -6,10 +6,11 @@ import { test } from 'node:test'
 const ROOT = join(import.meta.dirname, '../src')
 const LOW = ['errors', 'base']
 const MAY: Record<string, string[]> = {
-  cli: ['app', 'offline', 'recovery', 'config', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
+  cli: ['app', 'check', 'offline', 'recovery', 'config', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
   app: ['open-store', 'config', 's3', 'http', 'gateway', 'envelope', 'keys', 'storage', 'telemetry', ...LOW],
   'open-store': ['config', 'storage', 'telemetry', ...LOW],
   offline: ['app', 'config', 'gateway', 'keys', 'storage', 'telemetry', ...LOW],
+  check: ['app', 'offline', 'config', 'gateway', 'keys', 'storage', 'telemetry', ...LOW],
   recovery: ['envelope', 'storage', ...LOW],
   s3: ['http', 'gateway', 'telemetry', ...LOW],
   http: ['telemetry', ...LOW],

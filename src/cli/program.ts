@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { type BackupCommandOptions, backup } from './backup.ts'
+import { type CheckOptions, check } from './check.ts'
 import { config } from './config.ts'
 import { type GcOptions, gc } from './gc.ts'
 import { type ConfigOption, configOption, guarded } from './guarded.ts'
@@ -86,6 +87,17 @@ export async function run(argv: readonly string[]): Promise<void> {
       guarded(() => backup(directory, options), options),
     )
   program
+    .command('check')
+    .summary('look at configuration, store and keys, and say what is wrong')
+    .description(
+      'Verify the configuration, reach the store and try what it can do, and make and unwrap a data key under each key. Nothing is made that a start would make; gateways may run. Shows no secret.',
+    )
+    .argument('[config]', 'YAML configuration, as with --config')
+    .addOption(configOption())
+    .addOption(new Option('--json', 'report in JSON'))
+    .addHelpText('after', CHECK_HELP)
+    .action((file: string | undefined, options: CheckOptions) => guarded(() => check(file, options), options))
+  program
     .command('gc')
     .summary('remove what uploads that are over have left')
     .description(
@@ -138,6 +150,12 @@ The passphrase: SEALGATE_KEYRING_PASSPHRASE_FILE or SEALGATE_KEYRING_PASSPHRASE,
 const BACKUP_HELP = `
 Keyring and credentials are not part of it: a copy of the data that includes the keyring protects nothing.
 To restore, copy the directory to where the data directory shall be, name the keyring by SEALGATE_KEYRING, and start.`
+
+const CHECK_HELP = `
+  sealgate check sealgate.yaml
+  sealgate check --json                 the same for programs, of variables alone
+
+Exit status: 0 nothing is wrong, 1 something is (the report says what, and what to do), 2 the configuration cannot be read.`
 
 const GC_HELP = `
   sealgate gc --dry-run                 what is there, and what would go

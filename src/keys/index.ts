@@ -18,8 +18,9 @@ export {
   type Passphrase,
   protectKeyring,
 } from './kms/keyring-file.ts'
-export type { EncryptionContext, Kms, ReEncryptingKms } from './kms/kms.ts'
-export { KmsError } from './kms/kms-error.ts'
+export { type EncryptionContext, type Kms, type ReEncryptingKms, WrappedKeyError } from './kms/kms.ts'
+export { KmsError, type KmsFault } from './kms/kms-error.ts'
 export { LocalKms } from './kms/local.ts'
 export { type KmsOptions, type OpenedKms, openKms } from './open-kms.ts'
 export { isRotatable, orderRotation, ROTATE_PREFIX, RotationWatch } from './rotation.ts'
+export { type KeyTrial, tryKey } from './try-key.ts'

@@ -30,6 +30,7 @@ describe('the command line', () => {
       'config',
       'keygen',
       'backup',
+      'check',
       'gc',
       'decrypt',
       'inspect',

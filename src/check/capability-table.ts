@@ -1,0 +1,53 @@
+import type { ConditionalWrite, StorageCapabilities } from '../storage/capabilities.ts'
+import type { S3Capabilities } from '../storage/s3/capabilities.ts'
+import type { Capability } from './finding.ts'
+
+const WRITES: Readonly<Record<ConditionalWrite, string>> = {
+  put: 'PutObject',
+  copy: 'CopyObject',
+  complete: 'CompleteMultipartUpload',
+  delete: 'DeleteObject',
+}
+const REFUSED = 'such requests are answered 501 NotImplemented'
+
+/** What each of the plain ones means, and whether a store has it that says yes. */
+const PLAIN: Readonly<
+  Partial<Record<keyof S3Capabilities, readonly [name: string, without: string, inverse?: true]>>
+> = {
+  listsUploads: ['lists all uploads of a bucket', 'only the state of completed uploads is removed by itself'],
+  copySourceIfMatch: ['pins the source of a copy', 'a copy is an upload of one part, three calls more'],
+  leadingSlash: ['keeps a slash at the beginning of a key', 'such keys are answered InvalidURI'],
+  listsWrites: ['lists what was just written', 'lists of parts and of records are waited for'],
+  bareIfMatch: ['takes If-Match with quotes', 'it is sent without them', true],
+  encodesUploads: ['says how names of uploads are encoded', 'they are taken for encoded', true],
+  abortsUnknown: ['knows an upload that is not there when it is aborted', 'it is looked for first', true],
+  decodesPartSource: ['decodes the source of a part once', 'it is encoded twice', true],
+  listsBehindNoPart: ['lists parts behind any number', 'lists of parts are read from their beginning'],
+}
+
+/** What a store can do, in the order of what matters to clients. */
+export function capabilityTable(capabilities: StorageCapabilities): readonly Capability[] {
+  const { conditions, headers } = capabilities
+  const rows: Capability[] = []
+  for (const write of Object.keys(WRITES) as ConditionalWrite[]) {
+    const { ifMatch, ifNoneMatch } = conditions[write]
+    if (write !== 'delete')
+      rows.push({ name: `enforces If-None-Match on ${WRITES[write]}`, has: ifNoneMatch, without: REFUSED })
+    rows.push({ name: `enforces If-Match on ${WRITES[write]}`, has: ifMatch, without: REFUSED })
+  }
+  for (const [name, has] of Object.entries(headers))
+    rows.push({ name: `keeps ${name}`, has, without: 'objects with it are answered 501 NotImplemented' })
+  const { integrity, ...others } = capabilities as StorageCapabilities & Partial<S3Capabilities>
+  if (integrity !== undefined)
+    rows.push({
+      name: 'verifies checksums behind a body',
+      has: integrity.checksum,
+      without: 'every chunk of an upload is signed instead',
+    })
+  for (const [key, value] of Object.entries(others)) {
+    if (typeof value !== 'boolean') continue
+    const [name, without, inverse] = PLAIN[key as keyof S3Capabilities] ?? [key, '']
+    rows.push({ name, has: inverse === true ? !value : value, without })
+  }
+  return rows
+}
