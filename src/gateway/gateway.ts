@@ -1,8 +1,10 @@
 import { ByteBudget } from '../base/byte-budget.ts'
 import type { DataKeys } from '../keys/index.ts'
 import type { Storage } from '../storage/storage.ts'
+import { CorsRules } from './cors.ts'
 import { FooterCache } from './footer-cache.ts'
 import { PlaintextPolicy } from './plaintext-policy.ts'
+import { readCors } from './subresources/read-cors.ts'
 import { UploadKeyCache } from './upload-key-cache.ts'
 
 /**
@@ -23,6 +25,7 @@ export interface Gateway {
   readonly footers: FooterCache
   /** Sub-resources that are handed on to the store though they let others in, or data out. */
   readonly forward: ReadonlySet<string>
+  readonly cors: CorsRules
   /** For objects that are read whole before their first byte is answered. */
   readonly wholeReads: ByteBudget
   readonly plaintext: PlaintextPolicy
@@ -44,7 +47,7 @@ export interface GatewayOptions {
 const WHOLE_READ_BYTES = 64 * 1024 * 1024
 
 export function createGateway(options: GatewayOptions): Gateway {
-  return {
+  const gateway: Gateway = {
     storage: options.storage,
     keys: options.keys,
     realm: options.realm,
@@ -56,5 +59,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     footers: new FooterCache(),
     wholeReads: new ByteBudget(WHOLE_READ_BYTES),
     plaintext: new PlaintextPolicy(options.readsPlaintext ?? (() => false)),
+    cors: new CorsRules((bucket) => readCors(gateway, bucket)),
   }
+  return gateway
 }

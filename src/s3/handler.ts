@@ -4,6 +4,7 @@ import { isError, SealgateError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { letContinue } from '../http/index.ts'
 import type { Answer, Context } from './context.ts'
+import { corsHeaders, preflight } from './cors.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
 import { PLAINTEXT_HEADER } from './object-headers.ts'
@@ -11,7 +12,7 @@ import { findOperation } from './operation-table.ts'
 import { checkExpectedOwner } from './owner.ts'
 import { withPresignedHeaders } from './presigned.ts'
 import { requestBody } from './request-body.ts'
-import { type RequestOutcome, writeAnswer, writeError } from './respond.ts'
+import { type Exchange, type RequestOutcome, writeAnswer, writeError } from './respond.ts'
 import { authenticate } from './sigv4.ts'
 import { parseTarget, type Target } from './target.ts'
 
@@ -65,11 +66,13 @@ async function handle(
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   let target: Target | null = null
+  let cors: Exchange['cors']
   try {
     const headers = new RequestHeaders(request.rawHeaders)
     target = parseTarget(request.url ?? '', headers.get('host'), options.domains)
     outcome.bucket = target.bucket ?? undefined
     outcome.key = target.key ?? undefined
+    cors = await corsHeaders(options.gateway, outcome.method, target, headers)
     const answer = await run(options, {
       request,
       response,
@@ -79,9 +82,10 @@ async function handle(
       signal: gone.signal,
       outcome,
       region: options.region,
+      cors,
     })
     if (answer.headers?.[PLAINTEXT_HEADER] !== undefined) outcome.plaintext = true
-    await writeAnswer({ request, response, requestId, region: options.region }, answer)
+    await writeAnswer({ request, response, requestId, region: options.region, cors }, answer)
   } catch (thrown) {
     const error = gone.signal.aborted && isAbort(thrown) ? clientGone(thrown) : thrown
     outcome.error = isError(error) ? error.kind : 'InternalError'
@@ -89,7 +93,7 @@ async function handle(
     // What is not here has a name all the same.
     if (isError(error, 'NotImplemented')) outcome.operation = error.details['Operation'] ?? outcome.operation
     outcome.cause = isError(error) ? error.cause : error
-    await writeError({ request, response, requestId, region: options.region }, error, target)
+    await writeError({ request, response, requestId, region: options.region, cors }, error, target)
   } finally {
     outcome.status = response.headersSent ? response.statusCode : CLIENT_GONE
     outcome.durationMs = performance.now() - startedAt
@@ -97,22 +101,20 @@ async function handle(
   }
 }
 
-interface Parts {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly requestId: string
+interface Parts extends Exchange {
   readonly target: Target
   readonly headers: RequestHeaders
   readonly signal: AbortSignal
   readonly outcome: RequestOutcome
-  readonly region: string
 }
 
 async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   const { target, outcome } = parts
   const method = parts.request.method ?? ''
-  if (method === 'OPTIONS')
-    throw new SealgateError('AccessForbidden', 'CORSResponse: CORS is not enabled for this bucket.')
+  if (method === 'OPTIONS') {
+    outcome.operation = 'CorsPreflight'
+    return preflight(options.gateway, target, parts.headers)
+  }
   const probe = bucketRegionProbe(options, method, target, parts.headers)
   if (probe !== null) return probe
   const identity = authenticate(

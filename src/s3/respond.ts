@@ -31,6 +31,8 @@ export interface Exchange {
   readonly response: ServerResponse
   readonly requestId: string
   readonly region: string
+  /** For a page of another origin: on whatever is answered. */
+  readonly cors?: Readonly<Record<string, string>> | undefined
 }
 
 export async function writeAnswer(exchange: Exchange, answer: Answer): Promise<void> {
@@ -126,7 +128,8 @@ export async function writeError(exchange: Exchange, thrown: unknown, target: Ta
   await finishExchange(exchange)
 }
 
-export function commonHeaders({ response, requestId, region }: Exchange): void {
+export function commonHeaders({ response, requestId, region, cors = {} }: Exchange): void {
+  for (const [name, value] of Object.entries(cors)) response.setHeader(name, value)
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('x-amz-id-2', 'sealgate')
   response.setHeader('server', 'Sealgate')

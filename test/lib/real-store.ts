@@ -18,6 +18,9 @@ const MINIO: RealStore = {
     'tags of a bucket have the letters of every language': 'it knows the letters of ASCII',
     'CORS rules come back as they went in, and are removed':
       'it keeps no CORS rules, and answers every origin itself',
+    'are told before they ask what the rules allow, at once when these are changed': 'it keeps no CORS rules',
+    'may read what the rules allow, and errors, and other origins may not': 'it keeps no CORS rules',
+    'cost the store one look at the rules for many requests': 'it keeps no CORS rules',
     'lifecycle rules may end uploads that are not completed': 'it ends them by itself',
   },
   differences: {

@@ -63,6 +63,15 @@ export async function putSubresource(
   input: SubresourceInput,
   document: ClientDocument | null,
 ): Promise<void> {
+  await write(gateway, input, document)
+  if (input.resource.name === 'cors') gateway.cors.forget(input.bucket)
+}
+
+async function write(
+  gateway: Gateway,
+  input: SubresourceInput,
+  document: ClientDocument | null,
+): Promise<void> {
   const { resource, bucket } = input
   const store = storeOf(gateway, input)
   const request = requestOf(input)
@@ -93,6 +102,7 @@ export async function deleteSubresource(gateway: Gateway, input: SubresourceInpu
     const isThere = resource.missing === 'NoSuchKey' || resource.missing === 'NoSuchBucket'
     if (isThere || !isError(error, resource.missing)) throw error
   }
+  if (resource.name === 'cors') gateway.cors.forget(input.bucket)
 }
 
 /** Throws NotImplemented for what the store does not keep: before a document is read. */
