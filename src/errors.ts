@@ -49,6 +49,10 @@ export const ERRORS = {
     status: 400,
     message: 'The location constraint is incompatible with the region of this endpoint.',
   },
+  IllegalVersioningConfigurationException: {
+    status: 400,
+    message: 'The versioning configuration that you specified is not valid: it needs a Status.',
+  },
   IncompleteBody: {
     status: 400,
     message: 'You did not provide the number of bytes specified by the Content-Length HTTP header.',
@@ -148,6 +152,7 @@ export const ERRORS = {
     message:
       'The specified upload does not exist. The upload ID might not be valid, or the upload might have been aborted or completed.',
   },
+  NoSuchVersion: { status: 404, message: 'The specified version does not exist.' },
   NoSuchWebsiteConfiguration: {
     status: 404,
     message: 'The specified bucket does not have a website configuration.',

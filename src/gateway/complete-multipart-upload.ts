@@ -18,6 +18,7 @@ import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { combineChecksums } from './multipart-checksum.ts'
 import { checkBucket } from './names.ts'
+import { pinnedVersion } from './object-version.ts'
 import { readEnvelope, readFooter } from './open-object.ts'
 import type { UploadInit } from './upload-key-cache.ts'
 import {
@@ -47,6 +48,7 @@ export interface CompleteMultipartUploadOutput {
   readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
+  readonly versionId?: string | undefined
   readonly checksums: readonly ObjectChecksum[]
 }
 
@@ -69,8 +71,7 @@ export async function completeMultipartUpload(
       const earlier = await answerOfEarlier(gateway, upload)
       if (earlier !== null) return earlier
       if (error.reason === REFUSED_BY_STORE && attempt < 3) continue
-      await requireUpload(gateway, upload)
-      throw error
+      return answerOfOlderVersion(gateway, upload, error)
     }
   }
 }
@@ -111,10 +112,11 @@ async function complete(
   const padding = storedSize(plain) - data - footer.length
   const tail = Buffer.concat([Buffer.alloc(padding), footer])
   const joined = await placeFooter(gateway, upload, found, footerNumber(records), tail)
-  const { etag, lastModified } = await join(gateway, upload, joined, input.condition)
+  const { etag, lastModified, versionId } = await join(gateway, upload, joined, input.condition)
   const output = {
     etag: toClientEtag(etag),
     lastModified,
+    versionId,
     encryption: init.encryption,
     checksums: checksumsOf({ parts, checksums }),
   }
@@ -285,24 +287,79 @@ async function answerOfRecord(
   return { ...done, checksums }
 }
 
+/**
+ * An upload that is over may have become a version that is not the newest any more; then that is the answer, and no second one is made. What
+ * went wrong is thrown if the upload is not over, or ended otherwise.
+ */
+async function answerOfOlderVersion(
+  gateway: Gateway,
+  upload: UploadName,
+  failure: SealgateError,
+): Promise<CompleteMultipartUploadOutput> {
+  try {
+    await requireUpload(gateway, upload)
+  } catch (error) {
+    if (!isError(error, 'NoSuchUpload')) throw error
+    for (const versionId of await olderVersions(gateway, upload)) {
+      const answer = await answerOfObject(gateway, upload, versionId)
+      if (answer !== null) return answer
+    }
+    throw error
+  }
+  throw failure
+}
+
+/** Of those behind the newest, as many as other writers may have made while one waited for its answer. */
+const OLDER_VERSIONS = 20
+
+async function olderVersions(gateway: Gateway, { bucket, key }: UploadName): Promise<readonly string[]> {
+  const { versioning } = gateway.storage
+  if (versioning === null) return []
+  const page = await versioning.listObjectVersions({
+    bucket,
+    prefix: key,
+    delimiter: '',
+    keyMarker: '',
+    versionIdMarker: '',
+    maxKeys: OLDER_VERSIONS,
+  })
+  return page.versions.flatMap((version) =>
+    version.key === key && !version.isDeleteMarker && !version.isLatest ? [version.versionId] : [],
+  )
+}
+
 /** No upload, no object, or one that is none of this upload, be it foreign or damaged. */
-const NOT_OURS = ['NoSuchUpload', 'NoSuchKey', 'PreconditionFailed', 'ObjectIntegrityError'] as const
+const NOT_OURS = [
+  'NoSuchUpload',
+  'NoSuchKey',
+  'NoSuchVersion',
+  'PreconditionFailed',
+  'ObjectIntegrityError',
+] as const
 
 async function answerOfObject(
   gateway: Gateway,
   upload: UploadName,
+  versionId?: string,
 ): Promise<CompleteMultipartUploadOutput | null> {
   try {
     const init = await readInit(gateway, upload)
     const { bucket, key } = upload
-    const stored = await gateway.storage.headObject({ bucket, key })
+    const stored = await gateway.storage.headObject({ bucket, key, versionId })
     if (stored.metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
     // The same envelope that was sealed here: what it holds is known, whoever's key it is under.
     const { objectKey, encryption } = init
-    const object = { bucket, key, stored, ...readEnvelope(stored), objectKey, encryption }
+    const version = pinnedVersion(versionId, stored)
+    const object = { bucket, key, stored, version, ...readEnvelope(stored), objectKey, encryption }
     const checksums = checksumsOf(await readFooter(gateway, object))
     const { etag, lastModified } = stored
-    const output = { etag: toClientEtag(etag), lastModified, encryption, checksums }
+    const output = {
+      etag: toClientEtag(etag),
+      lastModified,
+      versionId: stored.versionId,
+      encryption,
+      checksums,
+    }
     await finish(gateway, upload, output)
     return output
   } catch (error) {

@@ -6,15 +6,14 @@ import { checkWriteCondition } from '../storage/capabilities.ts'
 import { OVERWRITTEN, type StorageClass, type WriteCondition } from '../storage/storage.ts'
 import { type ClientAttributes, checkedAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
-import { checkCopyConditions } from './conditions.ts'
-import { type CopySource, plainBody } from './copy-source.ts'
+import { type CopySource, openSource, plainBody } from './copy-source.ts'
 import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
-import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { sealAttributes } from './object-envelope.ts'
+import { ofPinned } from './object-version.ts'
 import { type OpenedObject, readFooter, retryOverwritten } from './open-object.ts'
 import { isPlain, type PlainObject } from './plain-object.ts'
 import { putObject } from './put-object.ts'
@@ -38,6 +37,9 @@ export interface CopyOutput {
   readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
+  readonly versionId?: string | undefined
+  /** Of what was copied. */
+  readonly sourceVersionId?: string | undefined
   readonly checksums: readonly ObjectChecksum[]
 }
 
@@ -71,8 +73,8 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
 
 async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyOutput> {
   const { bucket, key, source, signal } = input
-  const object = await findObject(gateway, { ...source, signal })
-  checkCopyConditions(source.conditions, object.stored, gateway.now())
+  const object = await openSource(gateway, source, signal)
+  const sourceVersionId = object.stored.versionId
   if (object.size > MAX_COPY_BYTES) {
     throw new SealgateError(
       'InvalidRequest',
@@ -100,19 +102,22 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     customerKey: input.encryption?.customerKey,
     bytes: 0,
   })
-  const stored = await gateway.storage.copyObject({
+  const copy = gateway.storage.copyObject({
     bucket,
     key,
     ...sealed.stored,
-    source: { bucket: source.bucket, key: source.key },
+    source: { bucket: source.bucket, key: source.key, versionId: object.version },
     sourceEtag: object.stored.etag,
     sourceSize: object.stored.size,
     condition: input.condition,
     signal,
   })
+  const stored = await ofPinned(copy)
   return {
     etag: toClientEtag(stored.etag),
     lastModified: stored.lastModified,
+    versionId: stored.versionId,
+    sourceVersionId,
     checksums: checksumsOf(footer),
     encryption: sealed.encryption,
   }
@@ -129,12 +134,15 @@ async function sealCopy(
   const { bucket, key, encryption, signal } = input
   const body = withChecksum(await plainBody(gateway, object, undefined, signal), algorithm)
   const put = { bucket, key, attributes, encryption, body, signal }
-  // Onto itself: what is written over must be what was read.
+  const sourceVersionId = object.stored.versionId
+  // Onto itself: what is written over must be what was read. Where the bucket has versions it stays.
   const isPinned =
     input.condition === undefined &&
     isOntoItself(input) &&
+    sourceVersionId === undefined &&
     gateway.storage.capabilities.conditions.put.ifMatch
-  if (!isPinned) return putObject(gateway, { ...put, condition: input.condition })
+  if (!isPinned)
+    return { ...(await putObject(gateway, { ...put, condition: input.condition })), sourceVersionId }
   try {
     return await putObject(gateway, { ...put, condition: { ifMatch: object.stored.etag } })
   } catch (error) {
@@ -143,8 +151,9 @@ async function sealCopy(
   }
 }
 
+/** An older version is brought back by a copy onto its own key: that changes something. */
 function isOntoItself({ bucket, key, source }: CopyObjectInput): boolean {
-  return bucket === source.bucket && key === source.key
+  return bucket === source.bucket && key === source.key && source.versionId === undefined
 }
 
 function hasChecksum(footer: Footer, algorithm: ChecksumAlgorithm | null): boolean {

@@ -1,7 +1,9 @@
-import { SealgateError } from '../errors.ts'
-import type { ReadConditions } from './conditions.ts'
+import { isError, SealgateError } from '../errors.ts'
+import { checkCopyConditions, type ReadConditions } from './conditions.ts'
 import type { CustomerKey } from './encryption.ts'
+import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
+import { checkBucket } from './names.ts'
 import { type OpenedObject, readFooter } from './open-object.ts'
 import type { PlainBody } from './plain-body.ts'
 import { isPlain, type PlainObject, readStored } from './plain-object.ts'
@@ -11,9 +13,31 @@ import { readPlain } from './read-plain.ts'
 export interface CopySource {
   readonly bucket: string
   readonly key: string
+  readonly versionId?: string | undefined
   readonly conditions: ReadConditions
   /** That the source was stored with, if it was. */
   readonly customerKey?: CustomerKey | undefined
+}
+
+/** Opens the source and checks the conditions on it. */
+export async function openSource(
+  gateway: Gateway,
+  source: CopySource,
+  signal: AbortSignal | undefined,
+): Promise<OpenedObject | PlainObject> {
+  checkBucket(gateway, source.bucket)
+  try {
+    const object = await findObject(gateway, { ...source, signal })
+    checkCopyConditions(source.conditions, object.stored, gateway.now())
+    return object
+  } catch (error) {
+    if (!isError(error, 'MethodNotAllowed')) throw error
+    throw new SealgateError(
+      'InvalidRequest',
+      'The source of a copy request may not specifically refer to a delete marker by version id.',
+      { cause: error },
+    )
+  }
 }
 
 /** The plaintext of a source, or of a range of it, as a body to be sealed again. */

@@ -1,32 +1,43 @@
 import { isError, SealgateError } from '../errors.ts'
+import type { DeleteObjectResult } from '../storage/storage.ts'
 import { toStoredEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
+import { storedVersion } from './object-version.ts'
 
 export interface DeleteObjectInput {
   readonly bucket: string
   readonly key: string
+  readonly versionId?: string | undefined
   /** An ETag as clients see it, or `*` for any object. */
   readonly ifMatch?: string | undefined
 }
 
-export async function deleteObject(gateway: Gateway, input: DeleteObjectInput): Promise<void> {
-  checkBucket(gateway, input.bucket)
-  await gateway.storage.deleteObject({
-    bucket: input.bucket,
-    key: input.key,
-    ifMatch: input.ifMatch === undefined ? undefined : toStoredEtag(input.ifMatch),
+/** What is gone, or which delete marker hides it. */
+export async function deleteObject(gateway: Gateway, input: DeleteObjectInput): Promise<DeleteObjectResult> {
+  const { bucket, key, versionId, ifMatch } = input
+  checkBucket(gateway, bucket)
+  if (versionId !== undefined && ifMatch !== undefined)
+    throw new SealgateError('NotImplemented', 'If-Match together with a version id is not implemented.')
+  return gateway.storage.deleteObject({
+    bucket,
+    key,
+    versionId: storedVersion(gateway, versionId),
+    ifMatch: ifMatch === undefined ? undefined : toStoredEtag(ifMatch),
   })
 }
 
+/** One of the objects that are to be deleted. */
+export type ListedForDeletion = Omit<DeleteObjectInput, 'bucket'>
+
 export interface DeleteObjectsInput {
   readonly bucket: string
-  readonly objects: readonly { readonly key: string; readonly etag?: string | undefined }[]
+  readonly objects: readonly ListedForDeletion[]
 }
 
 export interface DeleteObjectsOutput {
-  readonly deleted: readonly string[]
-  readonly errors: readonly { readonly key: string; readonly error: SealgateError }[]
+  readonly deleted: readonly { readonly object: ListedForDeletion; readonly result: DeleteObjectResult }[]
+  readonly errors: readonly { readonly object: ListedForDeletion; readonly error: SealgateError }[]
 }
 
 /** How many deletions run at once; the fs store commits those that wait together. */
@@ -39,17 +50,17 @@ export async function deleteObjects(
 ): Promise<DeleteObjectsOutput> {
   checkBucket(gateway, input.bucket)
   await gateway.storage.headBucket(input.bucket)
-  const deleted: string[] = []
-  const errors: { key: string; error: SealgateError }[] = []
+  const deleted: { object: ListedForDeletion; result: DeleteObjectResult }[] = []
+  const errors: { object: ListedForDeletion; error: SealgateError }[] = []
   const remaining = input.objects.values()
   const worker = async () => {
-    for (const { key, etag } of remaining) {
+    for (const object of remaining) {
       try {
-        await deleteObject(gateway, { bucket: input.bucket, key, ifMatch: etag })
-        deleted.push(key)
+        const result = await deleteObject(gateway, { ...object, bucket: input.bucket })
+        deleted.push({ object, result })
       } catch (error) {
         errors.push({
-          key,
+          object,
           error: isError(error) ? error : new SealgateError('InternalError', undefined, { cause: error }),
         })
       }
@@ -58,3 +69,5 @@ export async function deleteObjects(
   await Promise.all(Array.from({ length: CONCURRENCY }, worker))
   return { deleted, errors }
 }
+
+export type { DeleteObjectResult } from '../storage/storage.ts'

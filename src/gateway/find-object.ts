@@ -1,4 +1,5 @@
 import type { Gateway } from './gateway.ts'
+import { storedVersion } from './object-version.ts'
 import { type ObjectRequest, type OpenedObject, openObject } from './open-object.ts'
 import { isServedPlain, openPlain, type PlainObject } from './plain-object.ts'
 
@@ -8,7 +9,8 @@ export async function findObject(
   request: ObjectRequest,
 ): Promise<OpenedObject | PlainObject> {
   const { bucket, key, signal } = request
-  const stored = await gateway.storage.headObject({ bucket, key, signal })
+  const versionId = storedVersion(gateway, request.versionId)
+  const stored = await gateway.storage.headObject({ bucket, key, versionId, signal })
   return isServedPlain(gateway, bucket, stored)
     ? openPlain(gateway, request, stored)
     : openObject(gateway, request, stored)

@@ -11,6 +11,7 @@ import { isPlain } from './plain-object.ts'
 export interface ObjectAttributesOutput {
   readonly etag: string
   readonly lastModified: number
+  readonly versionId: string | undefined
   readonly size: number
   readonly storageClass: StorageClass
   readonly checksums: readonly ObjectChecksum[]
@@ -30,6 +31,7 @@ export async function getObjectAttributes(
     return {
       etag: toClientEtag(object.stored.etag),
       lastModified: object.stored.lastModified,
+      versionId: object.stored.versionId,
       size: footer?.plainSize ?? object.size,
       storageClass: object.stored.storageClass,
       checksums: footer === null ? [] : checksumsOf(footer),

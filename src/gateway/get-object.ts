@@ -6,6 +6,7 @@ import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { describeObject, type ObjectDescription } from './object-description.ts'
+import { storedVersion } from './object-version.ts'
 import {
   checkFooter,
   type FoundObject,
@@ -49,7 +50,8 @@ export async function getObject(gateway: Gateway, input: GetObjectInput): Promis
 
 async function getWhole(gateway: Gateway, input: GetObjectInput): Promise<GetObjectOutput> {
   const { bucket, key, signal } = input
-  const answer = await gateway.storage.getObject({ bucket, key, signal })
+  const versionId = storedVersion(gateway, input.versionId)
+  const answer = await gateway.storage.getObject({ bucket, key, versionId, signal })
   if (isServedPlain(gateway, bucket, answer.object)) return getPlain(gateway, input, answer)
   try {
     const object = await openObject(gateway, input, answer.object)
@@ -118,12 +120,13 @@ async function getClosedRange(
   range: ClosedRange,
 ): Promise<GetObjectOutput> {
   const { bucket, key, signal } = input
+  const versionId = storedVersion(gateway, input.versionId)
   if (range.start >= MAX_PLAIN_SIZE) return getRange(gateway, input, range)
   // Clients ask for ends far behind any object's.
   const likely = likelyRange(range.start, Math.min(range.end, MAX_PLAIN_SIZE - 1))
   let answer: GetObjectResult
   try {
-    answer = await gateway.storage.getObject({ bucket, key, range: likely, signal })
+    answer = await gateway.storage.getObject({ bucket, key, versionId, range: likely, signal })
   } catch (error) {
     if (!isError(error, 'InvalidRange')) throw error
     // Behind the end of what is stored, so behind the end of what is in it; how long that is, a HEAD tells.

@@ -7,6 +7,9 @@ import { hasEnvelope } from './plain-object.ts'
 /** Objects that are looked at at once. */
 const CONCURRENCY = 32
 
+/** An object, or a version of one. */
+type Listed = ListedObject & { readonly versionId?: string }
+
 /**
  * The objects of a list with the sizes that clients know them by. Where all objects are sealed that is arithmetic on the stored sizes; a stored
  * size that no sealed object has (something else was put there) is shown as it is; reading that key is refused.
@@ -14,15 +17,15 @@ const CONCURRENCY = 32
  * Where some are not, a list does not tell which: nearly every length is also that of a sealed object. So those that were not seen
  * before are looked at, one call each; one that is gone by then is left out, and one that was overwritten is told as it is now.
  */
-export async function listedSizes(
+export async function listedSizes<T extends Listed>(
   gateway: Gateway,
   bucket: string,
-  objects: readonly ListedObject[],
+  objects: readonly T[],
   signal?: AbortSignal,
-): Promise<readonly ListedObject[]> {
+): Promise<readonly T[]> {
   if (!gateway.plaintext.reads(bucket))
     return objects.map((object) => ({ ...object, size: plainSize(object.size) ?? object.size }))
-  const told: (ListedObject | null)[] = []
+  const told: (T | null)[] = []
   const remaining = objects.entries()
   let hasFailed = false
   const worker = async () => {
@@ -38,25 +41,26 @@ export async function listedSizes(
   return told.filter((object) => object !== null)
 }
 
-async function lookedAt(
+async function lookedAt<T extends Listed>(
   gateway: Gateway,
   bucket: string,
-  listed: ListedObject,
+  listed: T,
   signal: AbortSignal | undefined,
-): Promise<ListedObject | null> {
+): Promise<T | null> {
   const sealedSize = plainSize(listed.size)
   if (sealedSize === null) return listed
   const seen = gateway.plaintext.seen({ bucket, ...listed })
   if (seen !== undefined) return seen === 'sealed' ? { ...listed, size: sealedSize } : listed
   try {
-    const object = await gateway.storage.headObject({ bucket, key: listed.key, signal })
+    const { key, versionId } = listed
+    const object = await gateway.storage.headObject({ bucket, key, versionId, signal })
     const { etag, size, lastModified, storageClass } = object
     const now = { ...listed, etag, size, lastModified, storageClass }
     const isSealed = hasEnvelope(object)
     gateway.plaintext.remember({ bucket, ...now }, isSealed ? 'sealed' : 'bare')
     return isSealed ? { ...now, size: plainSize(size) ?? size } : now
   } catch (error) {
-    if (isError(error, 'NoSuchKey')) return null
+    if (isError(error, 'NoSuchKey', 'NoSuchVersion')) return null
     throw error
   }
 }

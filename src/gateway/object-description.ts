@@ -13,6 +13,7 @@ export interface ObjectDescription {
   readonly attributes: ClientAttributes
   readonly etag: string
   readonly lastModified: number
+  readonly versionId?: string | undefined
   /** Of the whole object. */
   readonly size: number
   /** Present if a range or a part was asked for. */
@@ -37,6 +38,7 @@ export function describeObject(
     attributes: clientAttributes(object.stored),
     etag: toClientEtag(object.stored.etag),
     lastModified: object.stored.lastModified,
+    versionId: object.stored.versionId,
     size: object.size,
     encryption: object.encryption,
   }

@@ -11,17 +11,26 @@ import {
   plainSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import { type ObjectBody, OVERWRITTEN, type StoredObject } from '../storage/storage.ts'
+import {
+  type ByteRange,
+  type GetObjectResult,
+  type ObjectBody,
+  OVERWRITTEN,
+  type StoredObject,
+} from '../storage/storage.ts'
 import { hashOf } from './attributes.ts'
 import type { CustomerKey, EncryptionAnswer } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
 import { openObjectKey } from './object-envelope.ts'
+import { ofPinned, pinnedVersion } from './object-version.ts'
 
 /** What is told of an object of either kind. */
 export interface FoundObject {
   readonly bucket: string
   readonly key: string
   readonly stored: StoredObject
+  /** By which later calls to the store ask for it; see pinnedVersion. */
+  readonly version: string | undefined
   readonly encryption: EncryptionAnswer
   /** Plaintext bytes. For a multipart object this is what the stored length says; the footer confirms it. */
   readonly size: number
@@ -37,6 +46,8 @@ export interface OpenedObject extends FoundObject {
 export interface ObjectRequest {
   readonly bucket: string
   readonly key: string
+  /** The newest if none is asked for. */
+  readonly versionId?: string | undefined
   readonly customerKey?: CustomerKey | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -44,12 +55,12 @@ export interface ObjectRequest {
 /** Opens the envelope of what the store answered; every check that needs no body is made here. */
 export async function openObject(
   gateway: Gateway,
-  { bucket, key, customerKey }: ObjectRequest,
+  { bucket, key, versionId, customerKey }: ObjectRequest,
   stored: StoredObject,
 ): Promise<OpenedObject> {
   const { envelope, size } = readEnvelope(stored)
   const opened = await openObjectKey(gateway, { bucket, key }, envelope, customerKey)
-  return { bucket, key, stored, envelope, size, ...opened }
+  return { bucket, key, stored, version: pinnedVersion(versionId, stored), envelope, size, ...opened }
 }
 
 /** What the envelope says of itself agrees with what the store says; it is not opened yet. */
@@ -129,18 +140,24 @@ async function readSuffix(
   bytes: number,
   signal?: AbortSignal,
 ): Promise<Buffer> {
-  const { bucket, key } = object
-  const answer = await gateway.storage.getObject({
-    bucket,
-    key,
-    range: { suffix: bytes },
-    ifMatch: object.stored.etag,
-    signal,
-  })
+  const answer = await readAgain(gateway, object, { suffix: bytes }, signal)
   const tail = await readWhole(answer.body, bytes)
   if (answer.object.size !== object.stored.size || tail.length !== bytes)
     throw integrityError('suffix shorter than asked')
   return tail
+}
+
+/** Of which version an earlier answer was. */
+export type AnsweredObject = Pick<FoundObject, 'bucket' | 'key' | 'version' | 'stored'>
+
+/** A later call for what an earlier one answered: for that version, and pinned to its ETag; see `retryOverwritten`. */
+export function readAgain(
+  { storage }: Gateway,
+  { bucket, key, version, stored }: AnsweredObject,
+  range: ByteRange,
+  signal: AbortSignal | undefined,
+): Promise<GetObjectResult> {
+  return ofPinned(storage.getObject({ bucket, key, versionId: version, range, ifMatch: stored.etag, signal }))
 }
 
 /** Collects a body that must not be longer than `limit` bytes. */

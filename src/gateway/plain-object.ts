@@ -2,7 +2,14 @@ import { ENVELOPE_METADATA_NAME, endsLikeSealed, integrityError, TRAILER_SIZE } 
 import { SealgateError } from '../errors.ts'
 import type { ObjectBody, StoredObject } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
-import { type FoundObject, type ObjectRequest, readWhole } from './open-object.ts'
+import { pinnedVersion } from './object-version.ts'
+import {
+  type AnsweredObject,
+  type FoundObject,
+  type ObjectRequest,
+  readAgain,
+  readWhole,
+} from './open-object.ts'
 import type { Slice } from './range.ts'
 
 /**
@@ -32,28 +39,30 @@ export function hasEnvelope({ metadata }: Pick<StoredObject, 'metadata'>): boole
 /** One call to the store more, for the end of the object, unless that was looked at before: sealed bytes that lost their envelope are no plaintext. */
 export async function openPlain(
   gateway: Gateway,
-  { bucket, key, customerKey, signal }: ObjectRequest,
+  { bucket, key, versionId, customerKey, signal }: ObjectRequest,
   stored: StoredObject,
 ): Promise<PlainObject> {
   if (customerKey !== undefined)
     throw new SealgateError('InvalidRequest', 'The encryption parameters are not applicable to this object.')
+  const version = pinnedVersion(versionId, stored)
   const revision = { bucket, key, ...stored }
   if (stored.size >= TRAILER_SIZE && gateway.plaintext.seen(revision) !== 'plain') {
-    const tail = await readTail(gateway, revision, signal)
+    const tail = await readTail(gateway, { bucket, key, version, stored }, signal)
     if (endsLikeSealed(tail, stored.size))
       throw integrityError('plaintext: the object ends as a sealed one does, and has no envelope')
   }
   gateway.plaintext.remember(revision, 'plain')
-  return { bucket, key, stored, size: stored.size, encryption: { plaintext: true }, plain: true }
+  return { bucket, key, stored, version, size: stored.size, encryption: { plaintext: true }, plain: true }
 }
 
 async function readTail(
   gateway: Gateway,
-  { bucket, key, etag, size }: { bucket: string; key: string; etag: string; size: number },
+  object: AnsweredObject,
   signal: AbortSignal | undefined,
 ): Promise<Buffer> {
+  const { size } = object.stored
   const range = { start: size - TRAILER_SIZE, end: size - 1 }
-  const answer = await gateway.storage.getObject({ bucket, key, range, ifMatch: etag, signal })
+  const answer = await readAgain(gateway, object, range, signal)
   const tail = await readWhole(answer.body, TRAILER_SIZE)
   if (answer.object.size !== size || answer.start !== range.start || tail.length !== TRAILER_SIZE)
     throw integrityError('the store answered another range than the one asked')
@@ -63,19 +72,13 @@ async function readTail(
 /** The bytes of a slice as they lie in the store, by one call. */
 export async function* readStored(
   gateway: Gateway,
-  { bucket, key, stored, size }: PlainObject,
+  object: PlainObject,
   { start, end }: Slice,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
   if (end < start) return
-  const answer = await gateway.storage.getObject({
-    bucket,
-    key,
-    range: { start, end },
-    ifMatch: stored.etag,
-    signal,
-  })
-  if (answer.start !== start || answer.end !== end || answer.object.size !== size) {
+  const answer = await readAgain(gateway, object, { start, end }, signal)
+  if (answer.start !== start || answer.end !== end || answer.object.size !== object.size) {
     answer.body.destroy()
     throw integrityError('the store answered another range than the one asked')
   }

@@ -26,6 +26,7 @@ export interface PutObjectOutput {
   readonly encryption: EncryptionAnswer
   readonly etag: string
   readonly lastModified: number
+  readonly versionId?: string | undefined
   readonly checksums: readonly ObjectChecksum[]
 }
 
@@ -65,6 +66,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
     return {
       etag: toClientEtag(stored.etag),
       lastModified: stored.lastModified,
+      versionId: stored.versionId,
       checksums: fullObjectChecksums(body),
       encryption: sealed.encryption,
     }

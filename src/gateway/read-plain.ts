@@ -11,7 +11,7 @@ import {
 } from '../envelope/index.ts'
 import type { GetObjectResult, ObjectBody } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
-import { checkFooter, type OpenedObject } from './open-object.ts'
+import { checkFooter, type OpenedObject, readAgain } from './open-object.ts'
 import type { Slice } from './range.ts'
 
 /**
@@ -29,14 +29,8 @@ export async function* readPlain(
   if (slice.end < slice.start && object.size > 0) return
   const parts = partsOf(object, footer)
   const { storedStart: start, storedEnd: end } = storedRange(parts, slice.start, slice.end)
-  const { bucket, key, stored, objectKey } = object
-  const answer = await gateway.storage.getObject({
-    bucket,
-    key,
-    range: { start, end },
-    ifMatch: stored.etag,
-    signal,
-  })
+  const { stored, objectKey } = object
+  const answer = await readAgain(gateway, object, { start, end }, signal)
   try {
     if (answer.start !== start || answer.end !== end || answer.object.size !== stored.size)
       throw integrityError('the store answered another range than the one asked')

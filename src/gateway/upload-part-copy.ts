@@ -1,7 +1,5 @@
-import { checkCopyConditions } from './conditions.ts'
-import { type CopySource, plainBody } from './copy-source.ts'
+import { type CopySource, openSource, plainBody } from './copy-source.ts'
 import type { CustomerKey } from './encryption.ts'
-import { findObject } from './find-object.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket } from './names.ts'
 import { retryOverwritten } from './open-object.ts'
@@ -17,19 +15,22 @@ export interface UploadPartCopyInput extends UploadName {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface UploadPartCopyOutput extends UploadPartOutput {
+  /** Of what was copied. */
+  readonly sourceVersionId: string | undefined
+}
+
 /** Decrypts the source and seals it again as a part: a part's key is of its own upload. */
 export async function uploadPartCopy(
   gateway: Gateway,
   input: UploadPartCopyInput,
-): Promise<UploadPartOutput> {
+): Promise<UploadPartCopyOutput> {
   checkBucket(gateway, input.bucket)
-  checkBucket(gateway, input.source.bucket)
   return retryOverwritten(async () => {
     const { source, signal } = input
-    const object = await findObject(gateway, { ...source, signal })
-    checkCopyConditions(source.conditions, object.stored, gateway.now())
+    const object = await openSource(gateway, source, signal)
     const body = await plainBody(gateway, object, input.range, signal)
-    return uploadPart(gateway, {
+    const part = await uploadPart(gateway, {
       bucket: input.bucket,
       key: input.key,
       uploadId: input.uploadId,
@@ -38,5 +39,6 @@ export async function uploadPartCopy(
       body,
       signal,
     })
+    return { ...part, sourceVersionId: object.stored.versionId }
   })
 }

@@ -39,6 +39,8 @@ export interface UploadName {
 export interface UploadDone {
   readonly etag: string
   readonly lastModified: number
+  /** Where the object is one version of its key. */
+  readonly versionId?: string | undefined
   readonly encryption: EncryptionAnswer
   readonly checksums: readonly {
     algorithm: ChecksumAlgorithm

@@ -3,6 +3,7 @@ import type { CopySource } from '../gateway/copy-source.ts'
 import { readConditions } from './condition-headers.ts'
 import type { Context } from './context.ts'
 import { readCustomerKey } from './customer-key.ts'
+import { checkedVersionId } from './version-id.ts'
 
 /**
  * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, percent-encoded once. The bucket goes through the same door as a GET of it.
@@ -10,8 +11,7 @@ import { readCustomerKey } from './customer-key.ts'
 export function readCopySource(context: Context): CopySource {
   const header = context.headers.get('x-amz-copy-source') ?? ''
   const mark = header.lastIndexOf('?versionId=')
-  const version = mark < 0 ? undefined : header.slice(mark + '?versionId='.length)
-  if (version !== undefined && version !== 'null') throw invalid('Invalid version id specified')
+  const versionId = mark < 0 ? undefined : checkedVersionId(decode(header.slice(mark + '?versionId='.length)))
   const name = decode(mark < 0 ? header : header.slice(0, mark)).replace(/^\//, '')
   const slash = name.indexOf('/')
   if (slash < 1 || slash === name.length - 1)
@@ -21,6 +21,7 @@ export function readCopySource(context: Context): CopySource {
   return {
     bucket: name.slice(0, slash),
     key,
+    versionId,
     conditions: readConditions(context.headers, 'x-amz-copy-source-'),
     customerKey: readCustomerKey(context.headers, 'x-amz-copy-source-'),
   }

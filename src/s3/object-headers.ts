@@ -8,6 +8,7 @@ import type { ObjectDescription } from '../gateway/object-description.ts'
 import { readCustomerKey } from './customer-key.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Query } from './target.ts'
+import { versionHeaders } from './version-id.ts'
 
 /*
  * Headers about objects, both ways. Answers are built from these lists alone: nothing a store says passes through.
@@ -129,6 +130,7 @@ export function descriptionHeaders(
     'content-length': slice === undefined ? description.size : slice.end - slice.start + 1,
     'x-amz-storage-class': attributes.storageClass === 'STANDARD' ? undefined : attributes.storageClass,
     'x-amz-mp-parts-count': description.partsCount,
+    ...versionHeaders(description.versionId),
     ...encryptionHeaders(description.encryption),
     ...checksumHeaders(description.checksums),
   }

@@ -9,6 +9,7 @@ import * as list from './operations/list.ts'
 import * as multipart from './operations/multipart.ts'
 import * as object from './operations/object.ts'
 import { subresourceOperation } from './operations/subresource.ts'
+import * as versioning from './operations/versioning.ts'
 import type { Target } from './target.ts'
 
 /**
@@ -23,6 +24,8 @@ interface Row {
   /** May be present; in any other row these choose another operation. */
   readonly optional?: readonly string[]
   readonly header?: string
+  /** What it writes gets a version of its own, so it takes none. */
+  readonly writesVersion?: boolean
   /** The answer may come late, and is kept alive until then. */
   readonly mayTakeLong?: boolean
   readonly run: Operation
@@ -73,14 +76,21 @@ const TABLE: readonly Row[] = [
     method: 'GET',
     on: 'bucket',
     query: ['versioning'],
-    run: bucket.GetBucketVersioning,
+    run: versioning.GetBucketVersioning,
+  },
+  {
+    name: 'PutBucketVersioning',
+    method: 'PUT',
+    on: 'bucket',
+    query: ['versioning'],
+    run: versioning.PutBucketVersioning,
   },
   {
     name: 'ListObjectVersions',
     method: 'GET',
     on: 'bucket',
     query: ['versions'],
-    run: list.ListObjectVersions,
+    run: versioning.ListObjectVersions,
   },
   { name: 'ListObjectsV2', method: 'GET', on: 'bucket', query: ['list-type'], run: list.ListObjectsV2 },
   { name: 'DeleteObjects', method: 'POST', on: 'bucket', query: ['delete'], run: bucket.DeleteObjects },
@@ -96,6 +106,7 @@ const TABLE: readonly Row[] = [
     query: ['partNumber', 'uploadId'],
     header: 'x-amz-copy-source',
     mayTakeLong: true,
+    writesVersion: true,
     run: multipart.UploadPartCopy,
   },
   {
@@ -103,6 +114,7 @@ const TABLE: readonly Row[] = [
     method: 'PUT',
     on: 'object',
     query: ['partNumber', 'uploadId'],
+    writesVersion: true,
     run: multipart.UploadPart,
   },
   {
@@ -110,6 +122,7 @@ const TABLE: readonly Row[] = [
     method: 'POST',
     on: 'object',
     query: ['uploads'],
+    writesVersion: true,
     run: multipart.CreateMultipartUpload,
   },
   {
@@ -118,6 +131,7 @@ const TABLE: readonly Row[] = [
     on: 'object',
     query: ['uploadId'],
     mayTakeLong: true,
+    writesVersion: true,
     run: multipart.CompleteMultipartUpload,
   },
   {
@@ -141,9 +155,10 @@ const TABLE: readonly Row[] = [
     on: 'object',
     header: 'x-amz-copy-source',
     mayTakeLong: true,
+    writesVersion: true,
     run: object.CopyObject,
   },
-  { name: 'PutObject', method: 'PUT', on: 'object', run: object.PutObject },
+  { name: 'PutObject', method: 'PUT', on: 'object', writesVersion: true, run: object.PutObject },
   { name: 'GetObject', method: 'GET', on: 'object', optional: ['partNumber'], run: object.GetObject },
   { name: 'HeadObject', method: 'HEAD', on: 'object', optional: ['partNumber'], run: object.HeadObject },
   { name: 'DeleteObject', method: 'DELETE', on: 'object', run: object.DeleteObject },
@@ -199,7 +214,12 @@ export function findOperation(
   })
 }
 
-function refuseStraySelectors({ name, query = [], optional = [] }: Row, target: Target): void {
+function refuseStraySelectors(row: Row, target: Target): void {
+  const { name, query = [], optional = [] } = row
+  if (row.writesVersion === true && target.query.has('versionId'))
+    throw new SealgateError('InvalidArgument', 'This operation does not accept a version-id.', {
+      details: { ArgumentName: 'versionId', ArgumentValue: target.query.get('versionId') ?? '' },
+    })
   for (const [parameter, value] of target.query.entries()) {
     if (!SELECTORS.has(parameter) || query.includes(parameter) || optional.includes(parameter)) continue
     throw new SealgateError('InvalidArgument', `${name} does not accept the query parameter ${parameter}.`, {

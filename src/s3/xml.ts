@@ -6,7 +6,10 @@ import { SealgateError } from '../errors.ts'
  * The XML that S3 speaks: small documents in, small documents out.
  */
 
-/** What an element holds when it is written; undefined leaves the element out, an array repeats it. */
+/**
+ * What an element holds when it is written; undefined leaves the element out, an array repeats it. An empty name stands for no element: what
+ * it holds comes as it is, so that elements of different names can follow one another in any order.
+ */
 export type XmlValue = string | number | boolean | undefined | XmlTree | readonly (string | XmlTree)[]
 export interface XmlTree {
   readonly [name: string]: XmlValue
@@ -29,8 +32,10 @@ function inner(content: XmlTree | string): string {
   let text = ''
   for (const [name, value] of Object.entries(content)) {
     if (value === undefined) continue
-    for (const item of Array.isArray(value) ? value : [value])
-      text += `<${name}>${typeof item === 'object' ? inner(item) : escapeXml(String(item))}</${name}>`
+    for (const item of Array.isArray(value) ? value : [value]) {
+      const content = typeof item === 'object' ? inner(item) : escapeXml(String(item))
+      text += name === '' ? content : `<${name}>${content}</${name}>`
+    }
   }
   return text
 }

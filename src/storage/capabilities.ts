@@ -12,6 +12,8 @@ export interface StorageCapabilities {
   readonly headers: Readonly<Record<string, boolean>>
   /** Whether listMultipartUploads shows all uploads of a bucket, so that what it does not show is no upload. */
   readonly listsUploads: boolean
+  /** Whether buckets can keep the versions of their objects. */
+  readonly versions: boolean
 }
 
 export type ConditionalWrite = 'put' | 'copy' | 'complete' | 'delete'
@@ -27,6 +29,7 @@ export const ALL_CAPABILITIES: StorageCapabilities = {
   conditions: { put: BOTH, copy: BOTH, complete: BOTH, delete: BOTH },
   headers: {},
   listsUploads: true,
+  versions: true,
 }
 
 const OPERATIONS: Readonly<Record<ConditionalWrite, string>> = {

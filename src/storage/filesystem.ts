@@ -5,17 +5,23 @@ import { SealgateError } from '../errors.ts'
 import { ALL_CAPABILITIES, type StorageCapabilities } from './capabilities.ts'
 import { Ballast } from './filesystem/ballast.ts'
 import { Blobs, type NewBlob } from './filesystem/blobs.ts'
+import { filesystemVersioning, noSuchBucket, requireBucket } from './filesystem/bucket-versioning.ts'
 import { IndexDatabase } from './filesystem/index-database.ts'
 import { listPage } from './filesystem/listing.ts'
 import {
   checkCondition,
-  deleteObject,
   findObject,
-  insertObject,
   noSuchKey,
   type ObjectRow,
   toStoredObject,
 } from './filesystem/object-rows.ts'
+import {
+  hideKey,
+  putNewest,
+  removeVersion,
+  requireVersion,
+  versioningOf,
+} from './filesystem/object-versions.ts'
 import { BlobGone, type Extent, readExtents } from './filesystem/read-extents.ts'
 import {
   blobsOfParts,
@@ -36,6 +42,7 @@ import {
   type CopyObjectRequest,
   type CreateMultipartUploadRequest,
   type DeleteObjectRequest,
+  type DeleteObjectResult,
   type GetObjectRequest,
   type GetObjectResult,
   type HeadObjectRequest,
@@ -47,6 +54,7 @@ import {
   type ListPartsResult,
   type ObjectAttributes,
   type ObjectName,
+  type ObjectVersionName,
   OVERWRITTEN,
   type PutObjectRequest,
   type PutObjectResult,
@@ -57,6 +65,7 @@ import {
   type UploadPartRequest,
   type UploadReference,
 } from './storage.ts'
+import { NULL_VERSION, type Versioning } from './versioning.ts'
 
 export interface FilesystemOptions {
   readonly directory: string
@@ -99,6 +108,7 @@ class FilesystemStorage implements Storage {
     maxMetadataBytes: 8192,
   }
   readonly capabilities: StorageCapabilities = ALL_CAPABILITIES
+  readonly versioning: Versioning
   readonly #index: IndexDatabase
   readonly #blobs: Blobs
   readonly #ballast: Ballast
@@ -108,6 +118,7 @@ class FilesystemStorage implements Storage {
     this.#index = index
     this.#blobs = blobs
     this.#ballast = ballast
+    this.versioning = filesystemVersioning(index)
   }
 
   async listBuckets(): Promise<readonly StoredBucket[]> {
@@ -134,11 +145,13 @@ class FilesystemStorage implements Storage {
   deleteBucket(bucket: string): Promise<void> {
     return this.#free(() => {
       this.#requireBucket(bucket)
-      if (this.#index.get('SELECT 1 FROM object WHERE bucket = ? LIMIT 1', bucket) !== undefined)
-        throw new SealgateError('BucketNotEmpty')
+      for (const table of ['object', 'version'])
+        if (this.#index.get(`SELECT 1 FROM ${table} WHERE bucket = ? LIMIT 1`, bucket) !== undefined)
+          throw new SealgateError('BucketNotEmpty')
       for (const { id } of this.#index.all<{ id: string }>('SELECT id FROM upload WHERE bucket = ?', bucket))
         this.#dropParts(id)
       this.#index.run('DELETE FROM upload WHERE bucket = ?', bucket)
+      this.#index.run('DELETE FROM versioning WHERE bucket = ?', bucket)
       this.#index.run('DELETE FROM bucket WHERE name = ?', bucket)
     })
   }
@@ -160,8 +173,8 @@ class FilesystemStorage implements Storage {
     })
   }
 
-  async headObject({ bucket, key }: HeadObjectRequest): Promise<StoredObject> {
-    return toStoredObject(this.#requireObject({ bucket, key }))
+  async headObject(request: HeadObjectRequest): Promise<StoredObject> {
+    return this.#toStored(request.bucket, this.#requireObject(request))
   }
 
   async getObject(request: GetObjectRequest): Promise<GetObjectResult> {
@@ -171,24 +184,27 @@ class FilesystemStorage implements Storage {
       const [start, end] = cut(request.range, row.size)
       try {
         const body = await readExtents(this.#blobs, JSON.parse(row.extents) as Extent[], start, end)
-        return { object: toStoredObject(row), start, end, body }
+        return { object: this.#toStored(request.bucket, row), start, end, body }
       } catch (error) {
         if (!(error instanceof BlobGone) || attempt === 5) throw error
       }
     }
   }
 
-  deleteObject({ bucket, key, ifMatch }: DeleteObjectRequest): Promise<void> {
+  deleteObject({ bucket, key, versionId, ifMatch }: DeleteObjectRequest): Promise<DeleteObjectResult> {
     return this.#free(() => {
       this.#requireBucket(bucket)
-      const row = findObject(this.#index, { bucket, key })
-      if (row === undefined) {
-        if (ifMatch !== undefined) throw noSuchKey(key)
-        return
+      const name = { bucket, key }
+      if (versionId !== undefined) {
+        const { dropped, isDeleteMarker } = removeVersion(this.#index, name, versionId)
+        this.#dropExtents(dropped)
+        return { versionId, isDeleteMarker }
       }
-      if (ifMatch !== undefined && ifMatch !== '*') checkCondition(this.#index, { bucket, key }, { ifMatch })
-      deleteObject(this.#index, { bucket, key })
-      this.#dropExtents(row.extents)
+      if (ifMatch === '*' && findObject(this.#index, name) === undefined) throw noSuchKey(key)
+      if (ifMatch !== undefined && ifMatch !== '*') checkCondition(this.#index, name, { ifMatch })
+      const { dropped, ...result } = hideKey(this.#index, name)
+      this.#dropExtents(dropped)
+      return result
     })
   }
 
@@ -301,7 +317,7 @@ class FilesystemStorage implements Storage {
   }
 
   /** A write that makes the store smaller, also on a full disk. */
-  #free(run: () => void): Promise<void> {
+  #free<T>(run: () => T): Promise<T> {
     return this.#ballast.withRoom(() => this.#index.write(run))
   }
 
@@ -332,12 +348,9 @@ class FilesystemStorage implements Storage {
     extents: readonly Extent[],
   ): PutObjectResult {
     this.#requireBucket(request.bucket)
-    const earlier = findObject(this.#index, request)
-    // A clock that was set back does not make the newer object the older one.
-    const lastModified = Math.max(Date.now(), earlier?.modified ?? 0)
-    insertObject(this.#index, { ...request, size, etag, lastModified, extents })
-    if (earlier !== undefined) this.#dropExtents(earlier.extents)
-    return { etag, lastModified }
+    const { dropped, ...result } = putNewest(this.#index, { ...request, size, etag, extents })
+    this.#dropExtents(dropped)
+    return { etag, ...result }
   }
 
   #dropUpload(upload: UploadReference): void {
@@ -350,20 +363,28 @@ class FilesystemStorage implements Storage {
     deleteParts(this.#index, uploadId)
   }
 
-  #dropExtents(extents: string): void {
-    for (const [id] of JSON.parse(extents) as Extent[]) this.#blobs.dropReference(id)
+  #dropExtents(dropped: readonly string[]): void {
+    for (const extents of dropped)
+      for (const [id] of JSON.parse(extents) as Extent[]) this.#blobs.dropReference(id)
   }
 
-  #requireObject(name: ObjectName): ObjectRow {
-    const row = findObject(this.#index, name)
-    if (row !== undefined) return row
-    this.#requireBucket(name.bucket)
-    throw noSuchKey(name.key)
+  #requireObject(name: ObjectVersionName): ObjectRow {
+    try {
+      return requireVersion(this.#index, name)
+    } catch (error) {
+      this.#requireBucket(name.bucket)
+      throw error
+    }
+  }
+
+  #toStored(bucket: string, row: ObjectRow): StoredObject {
+    // Only a bucket that has versions has ids other than null.
+    const hasVersions = row.version !== NULL_VERSION || versioningOf(this.#index, bucket) !== null
+    return toStoredObject(row, hasVersions)
   }
 
   #requireBucket(bucket: string): void {
-    if (this.#index.get('SELECT 1 FROM bucket WHERE name = ?', bucket) === undefined)
-      throw noSuchBucket(bucket)
+    requireBucket(this.#index, bucket)
   }
 }
 
@@ -373,10 +394,6 @@ function cut(range: ByteRange | undefined, size: number): [start: number, end: n
   if (range.start >= size)
     throw new SealgateError('InvalidRange', undefined, { details: { ActualObjectSize: String(size) } })
   return [range.start, Math.min(range.end, size - 1)]
-}
-
-function noSuchBucket(bucket: string): SealgateError {
-  return new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
 }
 
 function overwritten(): SealgateError {

@@ -18,8 +18,10 @@ import { probe } from './s3/probe.ts'
 import { headBucket, KnownBuckets, type Store } from './s3/store.ts'
 import { subresourcesOf } from './s3/subresources.ts'
 import { prepareSystemBucket } from './s3/system-bucket.ts'
+import { s3Versioning } from './s3/versions.ts'
 import type * as S from './storage.ts'
 import type { Subresources } from './subresources.ts'
+import type { Versioning } from './versioning.ts'
 
 export interface S3StorageOptions {
   /** `https://host:port` */
@@ -94,6 +96,7 @@ class S3Storage implements S.Storage {
   readonly limits: S.StorageLimits
   readonly capabilities: S3Capabilities
   readonly subresources: Subresources
+  readonly versioning: Versioning | null
   readonly #store: Store
   readonly #connections: Connections
   readonly #writing = new Set<Promise<unknown>>()
@@ -102,6 +105,7 @@ class S3Storage implements S.Storage {
     this.limits = store.limits
     this.capabilities = store.capabilities
     this.subresources = subresourcesOf(store)
+    this.versioning = store.capabilities.versions ? s3Versioning(store) : null
     this.#store = store
     this.#connections = connections
   }
@@ -128,7 +132,7 @@ class S3Storage implements S.Storage {
   getObject(request: S.GetObjectRequest): Promise<S.GetObjectResult> {
     return getObject(this.#store, request)
   }
-  deleteObject(request: S.DeleteObjectRequest): Promise<void> {
+  deleteObject(request: S.DeleteObjectRequest): Promise<S.DeleteObjectResult> {
     return this.#finished(deleteObject(this.#store, request))
   }
   async copyObject(request: S.CopyObjectRequest): Promise<S.PutObjectResult> {

@@ -1,5 +1,6 @@
 import type { StorageCapabilities } from './capabilities.ts'
 import type { Subresources } from './subresources.ts'
+import type { Versioning } from './versioning.ts'
 
 /**
  * What Sealgate asks of a store: opaque bytes in and out under byte-exact names. A store knows nothing of keys,
@@ -18,13 +19,15 @@ export interface Storage {
   readonly capabilities: StorageCapabilities
   /** A power that a store may have. */
   readonly subresources?: Subresources
+  /** Null where no bucket can have versions, which is what `capabilities.versions` says. */
+  readonly versioning: Versioning | null
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. */
   createBucket(bucket: string): Promise<void>
   /** NoSuchBucket if it is not there. */
   headBucket(bucket: string): Promise<StoredBucket>
-  /** BucketNotEmpty while an object is in it; open multipart uploads are discarded with the bucket. */
+  /** BucketNotEmpty while an object, a version or a delete marker is in it; open multipart uploads are discarded with the bucket. */
   deleteBucket(bucket: string): Promise<void>
 
   /**
@@ -35,6 +38,11 @@ export interface Storage {
    * key is NoSuchKey. ConditionalRequestConflict if another write came in between, so that the store cannot say. What the store cannot enforce so (`capabilities`) is NotImplemented before the body is read.
    */
   putObject(request: PutObjectRequest): Promise<PutObjectResult>
+  /**
+   * Without a version the newest is meant; if that is a delete marker, the key is NoSuchKey, with the headers by which S3 tells the two
+   * apart. A version that is not there is NoSuchVersion, an id that the store cannot have given InvalidArgument; a version that is a delete
+   * marker is MethodNotAllowed.
+   */
   headObject(request: HeadObjectRequest): Promise<StoredObject>
   /**
    * A range that starts at or behind the end is InvalidRange; an end behind the end is clipped. `ifMatch` pins what an
@@ -42,8 +50,11 @@ export interface Storage {
    * The caller must consume or destroy the body.
    */
   getObject(request: GetObjectRequest): Promise<GetObjectResult>
-  /** Deleting an absent key succeeds, unless `ifMatch` is given: an ETag, or `*` for any (then NoSuchKey or PreconditionFailed). */
-  deleteObject(request: DeleteObjectRequest): Promise<void>
+  /**
+   * Deleting an absent key succeeds, unless `ifMatch` is given: an ETag, or `*` for any (then NoSuchKey or PreconditionFailed). With a version
+   * it is that which goes for ever, be it an object or a delete marker; without one the key is hidden if the bucket has versions.
+   */
+  deleteObject(request: DeleteObjectRequest): Promise<DeleteObjectResult>
   /**
    * Copies the stored bytes without moving them through this process, replacing headers and metadata, atomically pinned
    * to `sourceEtag` (PreconditionFailed with the reason OVERWRITTEN if the source is something else by now, NoSuchKey if
@@ -114,11 +125,17 @@ export interface StoredObject extends ObjectAttributes {
   readonly size: number
   readonly etag: string
   readonly lastModified: number
+  /** There only if the bucket has or had versions; a store may leave out `null`. */
+  readonly versionId?: string | undefined
 }
 
 export interface ObjectName {
   readonly bucket: string
   readonly key: string
+}
+
+export interface ObjectVersionName extends ObjectName {
+  readonly versionId?: string | undefined
 }
 
 /**
@@ -142,16 +159,18 @@ export interface PutObjectRequest extends ObjectName, ObjectAttributes {
 export interface PutObjectResult {
   readonly etag: string
   readonly lastModified: number
+  /** There only if the bucket has or had versions; a store may leave out `null`. */
+  readonly versionId?: string | undefined
 }
 
-export interface HeadObjectRequest extends ObjectName {
+export interface HeadObjectRequest extends ObjectVersionName {
   readonly signal?: AbortSignal | undefined
 }
 
 /** Either a closed range of offsets (both inclusive), or the last `suffix` bytes (clipped to the whole object). */
 export type ByteRange = { readonly start: number; readonly end: number } | { readonly suffix: number }
 
-export interface GetObjectRequest extends ObjectName {
+export interface GetObjectRequest extends ObjectVersionName {
   readonly range?: ByteRange | undefined
   readonly ifMatch?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -175,13 +194,21 @@ export interface GetObjectResult {
   readonly body: ObjectBody
 }
 
-export interface DeleteObjectRequest extends ObjectName {
+export interface DeleteObjectRequest extends ObjectVersionName {
+  /** Of the newest version; not together with a version. */
   readonly ifMatch?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+export interface DeleteObjectResult {
+  /** Of the version that is gone, or of the delete marker that came; there as in StoredObject. */
+  readonly versionId?: string | undefined
+  /** Whether that is a delete marker. */
+  readonly isDeleteMarker: boolean
+}
+
 export interface CopyObjectRequest extends ObjectName, ObjectAttributes {
-  readonly source: ObjectName
+  readonly source: ObjectVersionName
   readonly sourceEtag: string
   readonly sourceSize: number
   readonly condition?: WriteCondition | undefined

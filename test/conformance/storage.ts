@@ -16,6 +16,7 @@ import {
   type PutObjectRequest,
   type Storage,
 } from '../../src/storage/storage.ts'
+import { versionConformance } from './versions.ts'
 
 export interface OpenedStorage {
   readonly storage: Storage
@@ -52,6 +53,20 @@ export interface Differences {
   readonly uploadOrder?: string
   /** Lists of uploads do not fold by a delimiter, or do not page by it. */
   readonly uploadsNotFolded?: string
+  /** To delete a version by an id that the store cannot have given succeeds. */
+  readonly deletesMadeUpVersions?: string
+  /** Answers do not name the version `null`. */
+  readonly nullVersionUnnamed?: string
+  /** NoSuchKey does not tell that it is a delete marker that hides the key. */
+  readonly hiddenKeyUntold?: string
+  /** A version that is a delete marker does not tell its time. */
+  readonly deleteMarkerWithoutTime?: string
+  /** To delete a key that has no object leaves no delete marker. */
+  readonly hidesOnlyObjects?: string
+  /** Conditions of writes are not enforced where a bucket has versions, and so are NotImplemented. */
+  readonly versionsIgnoreConditions?: string
+  /** A list does not go on behind a version that is removed meanwhile. */
+  readonly listLosesItsPlace?: string
 }
 
 const MIB = 1024 * 1024
@@ -122,6 +137,8 @@ export function storageConformance(
       ? accepted.filter((key) => !hidden(key))
       : accepted
   }
+
+  versionConformance(name, open, differences)
 
   describe(`${name} as a store`, () => {
     let opened: OpenedStorage

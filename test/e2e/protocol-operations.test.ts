@@ -44,7 +44,7 @@ describe('the query', () => {
       'versioning',
       'versions',
     ]
-    const here = [`GET /${Bucket}?versioning`, `GET /${Bucket}?versions`]
+    const here = [`GET /${Bucket}?versioning`, `PUT /${Bucket}?versioning`, `GET /${Bucket}?versions`]
     for (const method of ['GET', 'PUT', 'DELETE']) {
       for (const resource of resources) {
         for (const target of [`/${Bucket}?${resource}`, `/${Bucket}/k?${resource}=`]) {

@@ -113,7 +113,7 @@ describe('requests as bytes', () => {
 
   it('what S3 has and this does not is NotImplemented by its name; what S3 does not have is MethodNotAllowed', async () => {
     for (const [method, target, name] of [
-      ['PUT', '/wire?versioning', 'PutBucketVersioning'],
+      ['DELETE', '/wire?versioning', 'DeleteBucketVersioning'],
       ['PUT', '/wire/k?tagging', 'PutObjectTagging'],
       ['GET', '/wire/k?torrent', 'GetObjectTorrent'],
       ['POST', '/wire/k?select&select-type=2', 'SelectObjectContent'],

@@ -2,6 +2,7 @@
  * An S3 server that keeps what it gets as it gets it: what is behind a gateway. Signatures, chunks and trailers are verified by the
  * gateway's own front, bytes are kept by the fs store. It counts its calls, and can be made to ignore what real servers ignore.
  */
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
@@ -23,6 +24,7 @@ import type {
   StoredObject,
   WriteCondition,
 } from '../../src/storage/storage.ts'
+import type { Versioning } from '../../src/storage/versioning.ts'
 import { listFoldingLate } from './late-folding.ts'
 import { KeptSubresources, SUBRESOURCE_NAMES } from './s3-subresources.ts'
 
@@ -39,6 +41,7 @@ export type Ignored =
   | 'decoded'
   | 'folding'
   | 'part-marker'
+  | 'versions'
 
 export interface S3Server {
   readonly endpoint: string
@@ -147,8 +150,10 @@ function nameOf(method: string, { bucket, key, query }: Target, headers: Request
   const copies = headers.get('x-amz-copy-source') !== undefined
   if (subresourceIn(query) !== undefined) return `${SUBRESOURCE[method]}Subresource`
   if (key === null) {
+    if (query.has('versioning')) return method === 'PUT' ? 'PutBucketVersioning' : 'GetBucketVersioning'
     if (method !== 'GET') return `${BUCKET[method]}Bucket`
     if (query.has('uploads')) return 'ListMultipartUploads'
+    if (query.has('versions')) return 'ListObjectVersions'
     return query.has('list-type') ? 'ListObjectsV2' : 'GetBucketSetting'
   }
   if (query.has('uploads')) return 'CreateMultipartUpload'
@@ -171,6 +176,16 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const buckets = await storage.listBuckets()
     const Bucket = buckets.map(({ name, createdAt }) => ({ Name: name, CreationDate: iso(createdAt) }))
     return xml('ListAllMyBucketsResult', { Buckets: { Bucket } })
+  },
+  async GetBucketVersioning(call) {
+    const status = await versioningOf(call).getBucketVersioning(call.bucket)
+    return xml('VersioningConfiguration', { Status: status ?? undefined })
+  },
+  async PutBucketVersioning(call) {
+    const status = childText(parseXml(await readSmallBody(call.body(), 65_536)), 'Status')
+    assert.ok(status === 'Enabled' || status === 'Suspended')
+    await versioningOf(call).putBucketVersioning(call.bucket, status)
+    return {}
   },
   async GetBucketSetting() {
     throw new SealgateError('NotImplemented')
@@ -208,18 +223,18 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
   async PutObject(call) {
     const { storage, bucket, key } = call
     const body = call.body()
-    const { etag } = await storage.putObject({
+    const { etag, versionId } = await storage.putObject({
       ...{ bucket, key, body, size: body.size },
       ...attributes(call),
       condition: condition(call, 'put'),
     })
-    return { headers: { etag: `"${etag}"` } }
+    return { headers: { etag: `"${etag}"`, ...version(versionId) } }
   },
-  async HeadObject({ storage, bucket, key }) {
-    const object = await storage.headObject({ bucket, key })
+  async HeadObject({ storage, bucket, key, query }) {
+    const object = await storage.headObject({ bucket, key, versionId: query('versionId') })
     return { headers: { ...shown(object), 'content-length': String(object.size) } }
   },
-  async GetObject({ storage, bucket, key, headers }) {
+  async GetObject({ storage, bucket, key, headers, query }) {
     const [, start, end] = /^bytes=(\d*)-(\d*)$/.exec(headers.get('range') ?? '') ?? []
     const ifMatch = unquoted(headers.get('if-match'))
     const range =
@@ -228,7 +243,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
         : start === ''
           ? { suffix: Number(end) }
           : { start: Number(start), end: Number(end) }
-    const found = await storage.getObject({ bucket, key, range, ifMatch })
+    const found = await storage.getObject({ bucket, key, range, ifMatch, versionId: query('versionId') })
     const length = { 'content-length': String(found.end - found.start + 1) }
     const where = { 'content-range': `bytes ${found.start}-${found.end}/${found.object.size}` }
     return {
@@ -238,10 +253,11 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     }
   },
   async DeleteObject(call) {
-    const { storage, bucket, key, headers, ignores } = call
+    const { storage, bucket, key, headers, query, ignores } = call
     const ifMatch = ignores.has('delete') ? undefined : unquoted(headers.get('if-match'))
-    await storage.deleteObject({ bucket, key, ifMatch })
-    return { status: 204 }
+    const deleted = await storage.deleteObject({ bucket, key, ifMatch, versionId: query('versionId') })
+    const marker = deleted.isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
+    return { status: 204, headers: { ...version(deleted.versionId), ...marker } }
   },
   async CopyObject(call) {
     const { storage, bucket, key } = call
@@ -251,7 +267,8 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       ...attributes(call),
       condition: condition(call, 'copy'),
     })
-    return xml('CopyObjectResult', { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) })
+    const result = { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) }
+    return xml('CopyObjectResult', result, version(copied.versionId))
   },
   async ListObjectsV2({ storage, bucket, query, ignores }) {
     const list = ignores.has('folding') ? listFoldingLate : storageList
@@ -277,6 +294,43 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
     })
   },
+  async ListObjectVersions(call) {
+    const { bucket, query } = call
+    const page = await versioningOf(call).listObjectVersions({
+      bucket,
+      prefix: query('prefix') ?? '',
+      delimiter: query('delimiter') ?? '',
+      keyMarker: query('key-marker') ?? '',
+      versionIdMarker: query('version-id-marker') ?? '',
+      maxKeys: Number(query('max-keys') ?? 1000),
+    })
+    return xml('ListVersionsResult', {
+      EncodingType: 'url',
+      IsTruncated: page.isTruncated,
+      NextKeyMarker: encodeURIComponent(page.nextKeyMarker),
+      NextVersionIdMarker: page.nextVersionIdMarker,
+      '': page.versions.map((entry) => {
+        const { key, versionId, isLatest, lastModified } = entry
+        const common = {
+          Key: encodeURIComponent(key),
+          VersionId: versionId,
+          IsLatest: isLatest,
+          LastModified: iso(lastModified),
+        }
+        return entry.isDeleteMarker
+          ? { DeleteMarker: common }
+          : {
+              Version: {
+                ...common,
+                ETag: `"${entry.etag}"`,
+                Size: entry.size,
+                StorageClass: entry.storageClass,
+              },
+            }
+      }),
+      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
+    })
+  },
   async CreateMultipartUpload(call) {
     const { storage, bucket, key } = call
     const { uploadId } = await storage.createMultipartUpload({ bucket, key, ...attributes(call) })
@@ -291,7 +345,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const source = await sourceOf(call, { twice: call.ignores.has('decoded') })
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(call.headers.get('x-amz-copy-source-range') ?? '') ?? []
     const range = start === undefined ? undefined : { start: Number(start), end: Number(end) }
-    const found = await call.storage.getObject({ bucket: source.bucket, key: source.key, range })
+    const found = await call.storage.getObject({ ...source, range })
     const size = found.end - found.start + 1
     const { etag } = await call.storage.uploadPart({ ...part(call), body: found.body, size })
     return xml('CopyPartResult', { ETag: `"${etag}"`, LastModified: iso(Date.now()) })
@@ -302,12 +356,12 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       partNumber: Number(childText(element, 'PartNumber')),
       etag: unquoted(childText(element, 'ETag')) ?? '',
     }))
-    const { etag } = await call.storage.completeMultipartUpload({
+    const { etag, versionId } = await call.storage.completeMultipartUpload({
       ...part(call),
       parts,
       condition: condition(call, 'complete'),
     })
-    return xml('CompleteMultipartUploadResult', { ETag: `"${etag}"` })
+    return xml('CompleteMultipartUploadResult', { ETag: `"${etag}"` }, version(versionId))
   },
   async AbortMultipartUpload(call) {
     await call.storage.abortMultipartUpload(part(call))
@@ -377,14 +431,15 @@ async function knownPart(call: Call, marker: number): Promise<number> {
 }
 
 async function sourceOf(call: Call, { twice } = { twice: false }) {
-  const decoded = decodeURIComponent((call.headers.get('x-amz-copy-source') ?? '').replace(/^\//, ''))
+  const [name = '', versionId] = (call.headers.get('x-amz-copy-source') ?? '').split('?versionId=')
+  const decoded = decodeURIComponent(name.replace(/^\//, ''))
   const path = twice ? decodeURIComponent(decoded) : decoded
   const [bucket, key] = [path.slice(0, path.indexOf('/')), path.slice(path.indexOf('/') + 1)]
-  const { etag, size } = await call.storage.headObject({ bucket, key })
+  const { etag, size } = await call.storage.headObject({ bucket, key, versionId })
   const wanted = unquoted(call.headers.get('x-amz-copy-source-if-match'))
   if (wanted !== undefined && wanted !== etag && !call.ignores.has('copy-source-if-match'))
     throw new SealgateError('PreconditionFailed')
-  return { bucket, key, etag, size }
+  return { bucket, key, versionId, etag, size }
 }
 
 function condition({ headers, ignores }: Call, write: Ignored): WriteCondition | undefined {
@@ -414,11 +469,21 @@ function shown(object: StoredObject): Record<string, string> {
     ...(Object.fromEntries(metadata) as Record<string, string>),
     etag: `"${object.etag}"`,
     'last-modified': new Date(object.lastModified).toUTCString(),
+    ...version(object.versionId),
   }
 }
 
-function xml(root: string, content: XmlTree): Answer {
-  return { headers: { 'content-type': 'application/xml' }, body: xmlDocument(root, content) }
+function version(versionId: string | undefined): Record<string, string> {
+  return versionId === undefined ? {} : { 'x-amz-version-id': versionId }
+}
+
+function versioningOf({ storage, ignores }: Call): Versioning {
+  if (storage.versioning === null || ignores.has('versions')) throw new SealgateError('NotImplemented')
+  return storage.versioning
+}
+
+function xml(root: string, content: XmlTree, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { headers: { 'content-type': 'application/xml', ...headers }, body: xmlDocument(root, content) }
 }
 
 async function write(response: ServerResponse, { status = 200, headers = {}, body }: Answer): Promise<void> {
@@ -430,7 +495,8 @@ async function write(response: ServerResponse, { status = 200, headers = {}, bod
 function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.writableEnded) return void response.destroy()
   const known = isError(error) ? error : new SealgateError('InternalError', String(error))
-  response.writeHead(known.status, { 'content-type': 'application/xml', connection: 'close' })
+  const headers = { 'content-type': 'application/xml', connection: 'close' }
+  response.writeHead(known.status, { ...known.headers, ...headers })
   response.end(request.method === 'HEAD' ? undefined : `<Error><Code>${known.kind}</Code></Error>`)
 }
 

@@ -23,7 +23,15 @@ async function open(options: S3ServerOptions = {}) {
 storageConformance('s3', () => open())
 
 // What it cannot have enforced it refuses, and a copy is pinned all the same.
-const IGNORANT: readonly Ignored[] = ['copy-source-if-match', 'put', 'copy', 'complete', 'delete', 'decoded']
+const IGNORANT: readonly Ignored[] = [
+  'copy-source-if-match',
+  'put',
+  'copy',
+  'complete',
+  'delete',
+  'decoded',
+  'versions',
+]
 storageConformance('s3, before a server that ignores conditions,', () => open({ ignores: IGNORANT }))
 
 // As servers page that keep objects in directories.

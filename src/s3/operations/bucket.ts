@@ -1,11 +1,16 @@
 import { SealgateError } from '../../errors.ts'
 import { createBucket, deleteBucket, headBucket, listBuckets } from '../../gateway/buckets.ts'
-import { deleteObjects } from '../../gateway/delete-object.ts'
+import {
+  type DeleteObjectResult,
+  deleteObjects,
+  type ListedForDeletion,
+} from '../../gateway/delete-object.ts'
 import { unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { refuseBucketHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
-import { childrenOf, childText, parseXml, xmlDocument } from '../xml.ts'
+import { checkedVersionId } from '../version-id.ts'
+import { childrenOf, childText, parseXml, type XmlTree, xmlDocument } from '../xml.ts'
 import { owner, queryNumber, xmlAnswer } from './shared.ts'
 
 const MAX_CONFIGURATION_BYTES = 64 * 1024
@@ -88,12 +93,6 @@ export async function GetBucketLocation(context: Context): Promise<Answer> {
   }
 }
 
-/** A bucket that never had versions answers without a Status. */
-export async function GetBucketVersioning(context: Context): Promise<Answer> {
-  await headBucket(context.gateway, context.bucket)
-  return xmlAnswer('VersioningConfiguration', {})
-}
-
 export async function DeleteObjects(context: Context): Promise<Answer> {
   const hasDigest =
     context.headers.get('content-md5') !== undefined ||
@@ -111,19 +110,32 @@ export async function DeleteObjects(context: Context): Promise<Answer> {
     const key = childText(element, 'Key')
     if (key === undefined || key === '') throw new SealgateError('MalformedXML')
     if (Buffer.byteLength(key) > 1024) throw new SealgateError('KeyTooLongError')
-    const version = childText(element, 'VersionId')
-    if (version !== undefined && version !== '' && version !== 'null')
-      throw new SealgateError('NotImplemented', 'DeleteObjects with VersionId is not implemented.')
+    const versionId = childText(element, 'VersionId') || undefined
     for (const condition of ['LastModifiedTime', 'Size'])
       if (childText(element, condition) !== undefined)
         throw new SealgateError('NotImplemented', `DeleteObjects with ${condition} is not implemented.`)
     const etag = childText(element, 'ETag')
-    return { key, etag: etag === undefined ? undefined : unquoteEtag(etag) }
+    return {
+      key,
+      versionId: versionId === undefined ? undefined : checkedVersionId(versionId),
+      ifMatch: etag === undefined ? undefined : unquoteEtag(etag),
+    }
   })
   const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true'
   const { deleted, errors } = await deleteObjects(context.gateway, { bucket: context.bucket, objects })
   return xmlAnswer('DeleteResult', {
-    Deleted: quiet ? [] : deleted.map((key) => ({ Key: key })),
-    Error: errors.map(({ key, error }) => ({ Key: key, Code: error.kind, Message: error.message })),
+    Deleted: quiet ? [] : deleted.map(({ object, result }) => deletedElements(object, result)),
+    Error: errors.map(({ object, error }) => ({
+      Key: object.key,
+      VersionId: object.versionId,
+      Code: error.kind,
+      Message: error.message,
+    })),
   })
+}
+
+/** VersionId is what was asked for; of a delete marker that came or went, DeleteMarkerVersionId is the id. */
+function deletedElements({ key, versionId }: ListedForDeletion, result: DeleteObjectResult): XmlTree {
+  const marker = { DeleteMarker: true, DeleteMarkerVersionId: result.versionId }
+  return { Key: key, VersionId: versionId, ...(result.isDeleteMarker ? marker : {}) }
 }

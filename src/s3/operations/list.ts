@@ -55,41 +55,7 @@ export async function ListObjectsV2(context: Context): Promise<Answer> {
   })
 }
 
-/** Buckets without versions: each object is its one version, whose id is the word null. */
-export async function ListObjectVersions(context: Context): Promise<Answer> {
-  const { query } = context.target
-  const { encode, type } = keyEncoder(context)
-  const keyMarker = query.get('key-marker') ?? ''
-  const versionIdMarker = query.get('version-id-marker')
-  if (versionIdMarker !== undefined && keyMarker === '') {
-    throw new SealgateError(
-      'InvalidArgument',
-      'A version-id marker cannot be specified without a key marker.',
-      { details: { ArgumentName: 'version-id-marker', ArgumentValue: versionIdMarker } },
-    )
-  }
-  const request = listRequest(context)
-  const page = await listObjects(context.gateway, { ...request, startAfter: keyMarker })
-  const { nextMarker } = page
-  const endsInPrefix = nextMarker === undefined || page.commonPrefixes.includes(nextMarker)
-  const version = { VersionId: 'null', IsLatest: true }
-  return xmlAnswer('ListVersionsResult', {
-    Name: context.bucket,
-    Prefix: encode(request.prefix),
-    KeyMarker: encode(keyMarker),
-    VersionIdMarker: versionIdMarker ?? '',
-    NextKeyMarker: nextMarker === undefined ? undefined : encode(nextMarker),
-    NextVersionIdMarker: endsInPrefix ? undefined : version.VersionId,
-    MaxKeys: request.maxKeys,
-    Delimiter: request.delimiter === '' ? undefined : encode(request.delimiter),
-    IsTruncated: page.next !== undefined,
-    EncodingType: type,
-    Version: page.objects.map((object) => ({ ...contents(object, encode, owner(context)), ...version })),
-    CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encode(prefix) })),
-  })
-}
-
-function listRequest(context: Context) {
+export function listRequest(context: Context) {
   const { query } = context.target
   return {
     bucket: context.bucket,
@@ -111,7 +77,11 @@ function entries(
   }
 }
 
-function contents(object: ListedObject, encode: (text: string) => string, by: XmlTree | undefined): XmlTree {
+export function contents(
+  object: ListedObject,
+  encode: (text: string) => string,
+  by: XmlTree | undefined,
+): XmlTree {
   return {
     Key: encode(object.key),
     LastModified: new Date(object.lastModified).toISOString(),

@@ -24,6 +24,7 @@ import {
 } from '../object-headers.ts'
 import { refuseObjectHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
+import { sourceVersionHeaders, versionHeaders } from '../version-id.ts'
 import { childrenOf, childText, parseXml, type XmlElement } from '../xml.ts'
 import { readPartNumber } from './object.ts'
 import { checksumElements, keyEncoder, owner, queryNumber, xmlAnswer } from './shared.ts'
@@ -93,7 +94,7 @@ export async function UploadPartCopy(context: Context): Promise<Answer> {
       ...checksumElements(output.checksums),
       ChecksumType: undefined,
     },
-    encryptionHeaders(output.encryption),
+    { ...encryptionHeaders(output.encryption), ...sourceVersionHeaders(output.sourceVersionId) },
   )
 }
 
@@ -138,7 +139,7 @@ export async function CompleteMultipartUpload(context: Context): Promise<Answer>
       ETag: `"${output.etag}"`,
       ...checksumElements(output.checksums),
     },
-    encryptionHeaders(output.encryption),
+    { ...encryptionHeaders(output.encryption), ...versionHeaders(output.versionId) },
   )
 }
 

@@ -21,6 +21,7 @@ import {
   readStorageClass,
 } from '../object-headers.ts'
 import { refuseObjectHeaders, refuseReadHeaders } from '../refused-headers.ts'
+import { readVersionId, sourceVersionHeaders, versionHeaders } from '../version-id.ts'
 import type { XmlTree } from '../xml.ts'
 import { checksumElements, queryNumber, xmlAnswer } from './shared.ts'
 
@@ -40,6 +41,7 @@ export async function PutObject(context: Context): Promise<Answer> {
     status: 200,
     headers: {
       etag: `"${output.etag}"`,
+      ...versionHeaders(output.versionId),
       ...encryptionHeaders(output.encryption),
       ...checksumHeaders(output.checksums),
       'content-length': 0,
@@ -66,7 +68,6 @@ export async function HeadObject(context: Context): Promise<Answer> {
 
 function readInput(context: Context): GetObjectInput {
   const { headers, target } = context
-  refuseVersion(context)
   refuseReadHeaders(headers)
   const range = readRange(headers.get('range'))
   const partNumber = target.query.get('partNumber')
@@ -79,6 +80,7 @@ function readInput(context: Context): GetObjectInput {
   return {
     bucket: context.bucket,
     key: context.key,
+    versionId: readVersionId(context),
     customerKey: readCustomerKey(headers),
     range: partNumber === undefined ? range : { kind: 'part', partNumber: readPartNumber(context) },
     ifRange: readIfRange(headers),
@@ -120,23 +122,15 @@ function offset(digits: string | undefined): number | undefined {
   return digits === undefined ? undefined : Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
 }
 
-function refuseVersion(context: Context): void {
-  const version = context.target.query.get('versionId')
-  if (version !== undefined && version !== 'null') {
-    throw new SealgateError('InvalidArgument', 'Invalid version id specified', {
-      details: { ArgumentName: 'versionId', ArgumentValue: version },
-    })
-  }
-}
-
 export async function DeleteObject(context: Context): Promise<Answer> {
-  refuseVersion(context)
-  await deleteObject(context.gateway, {
+  const { versionId, isDeleteMarker } = await deleteObject(context.gateway, {
     bucket: context.bucket,
     key: context.key,
+    versionId: readVersionId(context),
     ifMatch: readDeleteCondition(context.headers),
   })
-  return { status: 204 }
+  const marker = isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
+  return { status: 204, headers: { ...versionHeaders(versionId), ...marker } }
 }
 
 export async function CopyObject(context: Context): Promise<Answer> {
@@ -166,14 +160,17 @@ export async function CopyObject(context: Context): Promise<Answer> {
       ETag: `"${output.etag}"`,
       ...checksumElements(output.checksums),
     },
-    encryptionHeaders(output.encryption),
+    {
+      ...encryptionHeaders(output.encryption),
+      ...versionHeaders(output.versionId),
+      ...sourceVersionHeaders(output.sourceVersionId),
+    },
   )
 }
 
 const ATTRIBUTES = new Set(['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'])
 
 export async function GetObjectAttributes(context: Context): Promise<Answer> {
-  refuseVersion(context)
   refuseReadHeaders(context.headers)
   const wanted = new Set(
     (context.headers.all('x-amz-object-attributes').join(',') || '')
@@ -189,6 +186,7 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
   const found = await getObjectAttributes(context.gateway, {
     bucket: context.bucket,
     key: context.key,
+    versionId: readVersionId(context),
     customerKey: readCustomerKey(context.headers),
     signal: context.signal,
   })
@@ -211,7 +209,7 @@ export async function GetObjectAttributes(context: Context): Promise<Answer> {
       StorageClass: wanted.has('StorageClass') ? found.storageClass : undefined,
       ObjectSize: wanted.has('ObjectSize') ? found.size : undefined,
     },
-    { 'last-modified': new Date(found.lastModified).toUTCString() },
+    { 'last-modified': new Date(found.lastModified).toUTCString(), ...versionHeaders(found.versionId) },
   )
 }
 

@@ -4,8 +4,8 @@ import { pathToFileURL } from 'node:url'
 import { readable } from './no-space.ts'
 import { isSqliteError } from './sqlite-error.ts'
 
-/** The version of the index; another one is refused at open. */
-const VERSION = '1'
+/** The version of the index. An older one is brought up to date when it is opened for writing; any other is refused. */
+const VERSION = '2'
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -13,8 +13,16 @@ const SCHEMA = `
   -- Keys are UTF-8 bytes, so that SQLite's order of blobs is S3's order of keys. extents: JSON [[blob id, size], ...].
   CREATE TABLE IF NOT EXISTS object(
     bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL,
-    class TEXT NOT NULL, headers TEXT NOT NULL, metadata TEXT NOT NULL, extents TEXT NOT NULL, PRIMARY KEY(bucket, key)) WITHOUT ROWID;
-  -- A blob is a run of stored bytes: inline here if it is small, otherwise a file. Objects and parts count as references.
+    class TEXT NOT NULL, headers TEXT NOT NULL, metadata TEXT NOT NULL, extents TEXT NOT NULL,
+    version TEXT NOT NULL DEFAULT 'null', PRIMARY KEY(bucket, key)) WITHOUT ROWID;
+  -- Buckets that have or had versions, and what is not the newest version of its key, or is a delete marker; see object-versions.ts.
+  CREATE TABLE IF NOT EXISTS versioning(bucket TEXT PRIMARY KEY, status TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS version(
+    bucket TEXT NOT NULL, key BLOB NOT NULL, rank INTEGER NOT NULL, id TEXT NOT NULL, marker INTEGER NOT NULL,
+    size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL, class TEXT NOT NULL, headers TEXT NOT NULL,
+    metadata TEXT NOT NULL, extents TEXT NOT NULL, PRIMARY KEY(bucket, key, rank)) WITHOUT ROWID;
+  CREATE UNIQUE INDEX IF NOT EXISTS version_id ON version(bucket, key, id);
+  -- A blob is a run of stored bytes: inline here if it is small, otherwise a file. Versions and parts count as references.
   CREATE TABLE IF NOT EXISTS blob(id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, inline BLOB);
   CREATE TABLE IF NOT EXISTS upload(
     bucket TEXT NOT NULL, key BLOB NOT NULL, id TEXT NOT NULL, initiated INTEGER NOT NULL, class TEXT NOT NULL,
@@ -168,9 +176,17 @@ export class IndexDatabase {
 function openForWriting(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000 })
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;')
-  database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+  database.exec(`BEGIN IMMEDIATE; ${SCHEMA}`)
+  if (database.prepare("SELECT 1 FROM meta WHERE name = 'version' AND value = '1'").get() !== undefined)
+    database.exec(FROM_VERSION_1)
+  database.exec('COMMIT')
   return database
 }
+
+const FROM_VERSION_1 = `
+  ALTER TABLE object ADD COLUMN version TEXT NOT NULL DEFAULT 'null';
+  UPDATE meta SET value = '2' WHERE name = 'version';
+`
 
 /**
  * Beside a running gateway, or on a copy. Where SQLite can make no file of shared memory (a backup that is mounted read-only), it reads a log

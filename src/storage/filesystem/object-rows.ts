@@ -4,7 +4,7 @@ import type { ObjectName, StoredObject, WriteCondition } from '../storage.ts'
 import type { IndexDatabase } from './index-database.ts'
 import type { Extent } from './read-extents.ts'
 
-/** An object as the index has it; headers, metadata and extents are JSON. */
+/** A version of an object as the index has it; headers, metadata and extents are JSON. */
 export interface ObjectRow {
   readonly size: number
   readonly etag: string
@@ -13,11 +13,15 @@ export interface ObjectRow {
   readonly headers: string
   readonly metadata: string
   readonly extents: string
+  readonly version: string
 }
+
+export type NewObject = ObjectName &
+  Omit<StoredObject, 'lastModified' | 'versionId'> & { readonly extents: readonly Extent[] }
 
 export function findObject(index: IndexDatabase, { bucket, key }: ObjectName): ObjectRow | undefined {
   return index.get<ObjectRow>(
-    'SELECT size, etag, modified, class, headers, metadata, extents FROM object WHERE bucket = ? AND key = ?',
+    'SELECT size, etag, modified, class, headers, metadata, extents, version FROM object WHERE bucket = ? AND key = ?',
     bucket,
     Buffer.from(key),
   )
@@ -25,10 +29,11 @@ export function findObject(index: IndexDatabase, { bucket, key }: ObjectName): O
 
 export function insertObject(
   index: IndexDatabase,
-  object: ObjectName & StoredObject & { readonly extents: readonly Extent[] },
+  object: NewObject & { readonly lastModified: number },
+  versionId: string,
 ): void {
   index.run(
-    'INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     object.bucket,
     Buffer.from(object.key),
     object.size,
@@ -38,6 +43,7 @@ export function insertObject(
     JSON.stringify(object.headers),
     JSON.stringify(object.metadata),
     JSON.stringify(object.extents),
+    versionId,
   )
 }
 
@@ -65,7 +71,8 @@ export function noSuchKey(key: string): SealgateError {
   return new SealgateError('NoSuchKey', undefined, { details: { Key: key } })
 }
 
-export function toStoredObject(row: ObjectRow): StoredObject {
+/** @param hasVersions whether the bucket has or had versions: the others' answers do not speak of them */
+export function toStoredObject(row: ObjectRow, hasVersions: boolean): StoredObject {
   return {
     size: row.size,
     etag: row.etag,
@@ -73,5 +80,6 @@ export function toStoredObject(row: ObjectRow): StoredObject {
     storageClass: row.class,
     headers: JSON.parse(row.headers) as Record<string, string>,
     metadata: JSON.parse(row.metadata) as Record<string, string>,
+    ...(hasVersions ? { versionId: row.version } : {}),
   }
 }

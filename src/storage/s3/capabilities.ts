@@ -32,6 +32,7 @@ export const UNPROBED: S3Capabilities = {
   conditions: { put: NEITHER, copy: NEITHER, complete: NEITHER, delete: NEITHER },
   headers: {},
   listsUploads: false,
+  versions: false,
   copySourceIfMatch: false,
   copyObject: NEITHER,
   decodesPartSource: false,

@@ -1,3 +1,4 @@
+import { uriEncode } from '../../base/uri-encode.ts'
 import { childText } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import { type ConditionSupport, checkKept, checkWriteCondition } from '../capabilities.ts'
@@ -5,7 +6,7 @@ import type { CopyObjectRequest, PutObjectResult, WriteCondition } from '../stor
 import type { S3Capabilities } from './capabilities.ts'
 import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
-import { attributeHeaders, readEtag, readTime } from './headers.ts'
+import { attributeHeaders, readEtag, readTime, versionOf } from './headers.ts'
 import { abortMultipartUpload, completeMultipartUpload, createMultipartUpload } from './multipart.ts'
 import {
   conditionHeaders,
@@ -63,7 +64,7 @@ function enforces({ ifMatch, ifNoneMatch }: ConditionSupport, condition: WriteCo
 async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
   const { condition, signal } = request
   try {
-    const { bytes } = await store.client.document({
+    const { bytes, headers } = await store.client.document({
       method: 'PUT',
       ...stored(store, request),
       headers: {
@@ -80,6 +81,7 @@ async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<Put
     return {
       etag: readEtag(childText(result, 'ETag')),
       lastModified: readTime(childText(result, 'LastModified')),
+      ...versionOf(headers),
     }
   } catch (error) {
     if (!isError(error, 'PreconditionFailed')) throw error
@@ -151,6 +153,10 @@ async function copyParts(store: Store, request: CopyObjectRequest, uploadId: str
   return parts.sort((a, b) => a.partNumber - b.partNumber)
 }
 
+function versionQuery({ versionId }: CopyObjectRequest['source']): string {
+  return versionId === undefined ? '' : `?versionId=${uriEncode(versionId)}`
+}
+
 function sourceHeaders(
   store: Store,
   { source, sourceEtag }: CopyObjectRequest,
@@ -159,7 +165,7 @@ function sourceHeaders(
   const { bucket, key } = stored(store, source)
   const path = encodePath(`/${bucket}/${key}`)
   return {
-    'x-amz-copy-source': isDecodedTwice ? encodePath(path) : path,
+    'x-amz-copy-source': (isDecodedTwice ? encodePath(path) : path) + versionQuery(source),
     'x-amz-copy-source-if-match': `"${sourceEtag}"`,
   }
 }

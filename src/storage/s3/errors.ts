@@ -1,5 +1,6 @@
 import { childText, readXml } from '../../base/xml-reader.ts'
 import { type ErrorKind, isError, SealgateError } from '../../errors.ts'
+import { MAX_VERSION_ID_LENGTH } from '../versioning.ts'
 import type { StoreCall } from './client.ts'
 
 /** The exchange broke. `sent` is false if the server cannot have seen anything of it. */
@@ -28,6 +29,8 @@ export interface StoreFailure {
   readonly message: string
   /** Where the bucket is, if the answer says so. */
   readonly region: string | undefined
+  /** The answer's headers, where they were there to be read. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Codes whose meaning is the same for the client. */
@@ -58,6 +61,7 @@ const SAME: readonly ErrorKind[] = [
   'NoSuchPublicAccessBlockConfiguration',
   'NoSuchTagSet',
   'NoSuchUpload',
+  'NoSuchVersion',
   'NoSuchWebsiteConfiguration',
   'NotImplemented',
   'ObjectLockConfigurationNotFoundError',
@@ -78,7 +82,6 @@ const ALIASES: Readonly<Record<string, ErrorKind>> = {
   InvalidRetentionPeriod: 'InvalidArgument',
   NoSuchReplicationConfiguration: 'ReplicationConfigurationNotFoundError',
   NoSuchTagSetError: 'NoSuchTagSet',
-  NoSuchVersion: 'NoSuchKey',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
   ThrottlingException: 'SlowDown',
@@ -133,7 +136,10 @@ export function storeError(
       'The storage behind the gateway denied it access. The credentials of the gateway need permission for this bucket.',
       { reason },
     )
-  return new SealgateError(kind, kind === 'InvalidURI' ? REFUSED_NAME : undefined, { reason })
+  return new SealgateError(kind, kind === 'InvalidURI' ? REFUSED_NAME : undefined, {
+    reason,
+    headers: markerHeaders(failure),
+  })
 }
 
 const REFUSED_NAME =
@@ -144,10 +150,24 @@ function isOfStorageClass({ status, code }: StoreFailure, sent: Readonly<Record<
   return status === 400 && code === 'InvalidArgument' && sent['x-amz-storage-class'] !== undefined
 }
 
+/** What tells of a delete marker; see version-errors.ts. */
+function markerHeaders({ status, headers = {} }: StoreFailure): Record<string, string> {
+  const names =
+    status === 405 ? ['last-modified'] : status === 404 ? ['x-amz-delete-marker', 'x-amz-version-id'] : []
+  if (status === 404 && headers['x-amz-delete-marker'] !== 'true') return {}
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers[name] ?? ''
+      return value.length <= MAX_VERSION_ID_LENGTH && /^[ -~]+$/.test(value) ? [[name, value]] : []
+    }),
+  )
+}
+
 function kindOfStatus(status: number, code: string): ErrorKind {
   if (code === 'AccessDenied' || (code === '' && status === 403)) return 'AccessDenied'
   if (REFUSED.includes(code) || status === 401 || status === 403) return 'ServiceUnavailable'
   if (status === 404) return 'NoSuchKey'
+  if (status === 405) return 'MethodNotAllowed'
   if (status === 411 || status === 400) return 'InternalError'
   if (status === 412) return 'PreconditionFailed'
   if (status === 416) return 'InvalidRange'
@@ -171,7 +191,7 @@ export function readFailure(
   headers: Readonly<Record<string, string>>,
 ): StoreFailure {
   const region = headers['x-amz-bucket-region']
-  const nothing = { status, code: headers['x-minio-error-code'] ?? '', message: '', region }
+  const nothing = { status, code: headers['x-minio-error-code'] ?? '', message: '', region, headers }
   if (bytes.length === 0) return nothing
   try {
     const root = readXml(bytes, (reason) => {
@@ -183,6 +203,7 @@ export function readFailure(
       code: childText(root, 'Code') ?? '',
       message: childText(root, 'Message') ?? '',
       region: region ?? childText(root, 'Region'),
+      headers,
     }
   } catch (error) {
     if (!isError(error)) throw error

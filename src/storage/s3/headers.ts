@@ -1,4 +1,5 @@
 import type { ObjectAttributes, StoredObject } from '../storage.ts'
+import { MAX_VERSION_ID_LENGTH } from '../versioning.ts'
 import { decodeValue, encodeValue } from './encoded-word.ts'
 import { badAnswer } from './errors.ts'
 
@@ -28,7 +29,8 @@ export function attributeHeaders(attributes: ObjectAttributes): Record<string, s
   return headers
 }
 
-export function storedObject(headers: Headers, size: number): StoredObject {
+/** @param versionId the one that was asked for */
+export function storedObject(headers: Headers, size: number, versionId: string | undefined): StoredObject {
   return {
     size,
     etag: readEtag(headers['etag']),
@@ -36,6 +38,7 @@ export function storedObject(headers: Headers, size: number): StoredObject {
     storageClass: headers['x-amz-storage-class'] ?? 'STANDARD',
     headers: storedHeaders(headers),
     metadata: storedMetadata(headers),
+    ...(versionId === undefined ? versionOf(headers) : { versionId }),
   }
 }
 
@@ -62,6 +65,19 @@ function storedMetadata(headers: Headers): Record<string, string> {
   if (bytes > MAX_METADATA_BYTES) throw badAnswer('more metadata than an object can have')
   // Any name is possible here, also one that an object has by itself.
   return Object.fromEntries(fields.map(([name, value]) => [name.slice(METADATA.length), decodeValue(value)]))
+}
+
+/** The id as it came; null where the answer does not speak of versions. */
+export function readVersionId(text: string | undefined): string | null {
+  if (text === undefined || text === '') return null
+  if (text.length > MAX_VERSION_ID_LENGTH || !/^[!-~]+$/.test(text)) throw badAnswer('no version id')
+  return text
+}
+
+/** Of an answer to a write, or about an object. */
+export function versionOf(headers: Headers): { versionId?: string } {
+  const versionId = readVersionId(headers['x-amz-version-id'])
+  return versionId === null ? {} : { versionId }
 }
 
 /** Quotes go, and hex is lower case; what is no ETag is refused. */

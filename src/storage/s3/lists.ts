@@ -199,10 +199,10 @@ export async function listBuckets(store: Store): Promise<readonly StoredBucket[]
   return buckets.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function prefixes(result: XmlElement, name: (text: string | undefined) => string): string[] {
+export function prefixes(result: XmlElement, name: (text: string | undefined) => string): string[] {
   return childrenOf(result, 'CommonPrefixes').map((element) => name(childText(element, 'Prefix')))
 }
 
-function isTruncated(result: XmlElement): boolean {
+export function isTruncated(result: XmlElement): boolean {
   return childText(result, 'IsTruncated')?.trim() === 'true'
 }

@@ -9,7 +9,7 @@ import type {
 } from '../storage.ts'
 import { readResult } from './documents.ts'
 import { badAnswer } from './errors.ts'
-import { answeredAt, attributeHeaders, readEtag } from './headers.ts'
+import { answeredAt, attributeHeaders, readEtag, versionOf } from './headers.ts'
 import { listParts } from './lists.ts'
 import { conditionHeaders, headObject, whenConditional } from './objects.ts'
 import { ofUpload, type Store, stored } from './store.ts'
@@ -78,10 +78,11 @@ export async function completeMultipartUpload(
       signal,
     })
     const etag = childText(readResult(bytes, 'CompleteMultipartUploadResult'), 'ETag') ?? ''
-    if (etag.replaceAll('"', '') !== '') return { etag: readEtag(etag), lastModified: answeredAt(headers) }
+    if (etag.replaceAll('"', '') !== '')
+      return { etag: readEtag(etag), lastModified: answeredAt(headers), ...versionOf(headers) }
     // Some stores leave it out of the answer to a Complete that was sent again.
     const object = await headObject(store, { bucket, key, signal })
-    return { etag: object.etag, lastModified: object.lastModified }
+    return { etag: object.etag, lastModified: object.lastModified, versionId: object.versionId }
   })
 }
 

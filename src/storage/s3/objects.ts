@@ -3,6 +3,7 @@ import { checkKept, checkWriteCondition, conditionFailed } from '../capabilities
 import {
   type ByteRange,
   type DeleteObjectRequest,
+  type DeleteObjectResult,
   type GetObjectRequest,
   type GetObjectResult,
   type HeadObjectRequest,
@@ -14,8 +15,9 @@ import {
   type WriteCondition,
 } from '../storage.ts'
 import type { WireResponse } from './connections.ts'
-import { answeredAt, attributeHeaders, readEtag, readSize, storedObject } from './headers.ts'
+import { answeredAt, attributeHeaders, readEtag, readSize, storedObject, versionOf } from './headers.ts'
 import { missing, type Store, stored } from './store.ts'
+import { isVersionAsked, ofVersion } from './versions.ts'
 
 export async function putObject(store: Store, request: PutObjectRequest): Promise<PutObjectResult> {
   const { condition, size, body, signal } = request
@@ -32,31 +34,40 @@ export async function putObject(store: Store, request: PutObjectRequest): Promis
     }),
   )
   store.known.remember(request.bucket)
-  return { etag: readEtag(headers['etag']), lastModified: answeredAt(headers) }
+  return { etag: readEtag(headers['etag']), lastModified: answeredAt(headers), ...versionOf(headers) }
 }
 
 export async function headObject(store: Store, request: HeadObjectRequest): Promise<StoredObject> {
+  const { versionId, signal } = request
+  const call = {
+    method: 'HEAD',
+    ...stored(store, request),
+    query: { versionId },
+    idempotent: true,
+    signal,
+  } as const
   try {
-    const headers = await store.client.done({
-      method: 'HEAD',
-      ...stored(store, request),
-      idempotent: true,
-      signal: request.signal,
-    })
+    const headers = await store.client.done(call)
     store.known.remember(request.bucket)
-    return storedObject(headers, readSize(headers['content-length']))
+    if (!isVersionAsked(versionId, headers)) throw otherVersion()
+    return storedObject(headers, readSize(headers['content-length']), versionId)
   } catch (error) {
     if (isError(error, 'NoSuchKey')) throw await missing(store, request, error)
-    throw error
+    return ofVersion(request, Promise.reject(error))
   }
 }
 
+function otherVersion(): SealgateError {
+  return wrongAnswer('another version than the one asked')
+}
+
 export async function getObject(store: Store, request: GetObjectRequest): Promise<GetObjectResult> {
-  const { range, ifMatch, signal } = request
+  const { range, versionId, ifMatch, signal } = request
   try {
     const response = await store.client.send({
       method: 'GET',
       ...stored(store, request),
+      query: { versionId },
       headers: {
         ...(range === undefined ? {} : { range: rangeHeader(range) }),
         ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
@@ -65,13 +76,13 @@ export async function getObject(store: Store, request: GetObjectRequest): Promis
       signal,
     })
     store.known.remember(request.bucket)
-    return readObject(response, range)
+    return readObject(response, request)
   } catch (error) {
     if (ifMatch !== undefined && isError(error, 'PreconditionFailed')) throw overwritten(error)
     // The last bytes of nothing: S3 has no answer for that but the object itself.
     if (range !== undefined && 'suffix' in range && isError(error, 'InvalidRange'))
       return getObject(store, { ...request, range: undefined })
-    throw error
+    return ofVersion(request, Promise.reject(error))
   }
 }
 
@@ -80,13 +91,14 @@ function rangeHeader(range: ByteRange): string {
 }
 
 /** An answer that is not exactly what was asked is none: what follows is arithmetic on these offsets. */
-function readObject(response: WireResponse, range: ByteRange | undefined): GetObjectResult {
+function readObject(response: WireResponse, { range, versionId }: GetObjectRequest): GetObjectResult {
   const { status, headers, body } = response
   try {
+    if (!isVersionAsked(versionId, headers)) throw otherVersion()
     const length = readSize(headers['content-length'])
     if (range === undefined) {
       if (status !== 200) throw wrongAnswer(`status ${status} to a GET without a range`)
-      return { object: storedObject(headers, length), start: 0, end: length - 1, body }
+      return { object: storedObject(headers, length, versionId), start: 0, end: length - 1, body }
     }
     const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(headers['content-range'] ?? '')
     if (status !== 206 || match === null) throw wrongAnswer(`status ${status} to a GET with a range`)
@@ -97,7 +109,7 @@ function readObject(response: WireResponse, range: ByteRange | undefined): GetOb
         : [range.start, Math.min(range.end, size - 1)]
     if (start !== first || end !== last || length !== end - start + 1)
       throw wrongAnswer('another range than the one asked')
-    return { object: storedObject(headers, size), start, end, body }
+    return { object: storedObject(headers, size, versionId), start, end, body }
   } catch (error) {
     body.destroy()
     throw error
@@ -108,23 +120,27 @@ function wrongAnswer(reason: string): SealgateError {
   return new SealgateError('ObjectIntegrityError', undefined, { reason: `the store answered ${reason}` })
 }
 
-export async function deleteObject(store: Store, request: DeleteObjectRequest): Promise<void> {
-  const { ifMatch, signal } = request
+export async function deleteObject(store: Store, request: DeleteObjectRequest): Promise<DeleteObjectResult> {
+  const { versionId, ifMatch, signal } = request
   const condition = ifMatch === undefined ? undefined : { ifMatch }
   checkWriteCondition(store.capabilities, 'delete', condition)
   try {
-    await whenConditional(store, condition, request, () =>
+    const headers = await whenConditional(store, condition, request, () =>
       store.client.done({
         method: 'DELETE',
         ...stored(store, request),
+        query: { versionId },
         headers: conditionHeaders(store, condition),
         idempotent: condition === undefined,
         signal,
       }),
     )
+    return { versionId, ...versionOf(headers), isDeleteMarker: headers['x-amz-delete-marker'] === 'true' }
   } catch (error) {
-    // Some stores say so of a key that was not there.
-    if (ifMatch !== undefined || !isError(error, 'NoSuchKey')) throw error
+    // Some stores say so of what was not there.
+    if (ifMatch === undefined && isError(error, 'NoSuchKey', 'NoSuchVersion'))
+      return { versionId, isDeleteMarker: false }
+    return ofVersion(request, Promise.reject(error))
   }
 }
 

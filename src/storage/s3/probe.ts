@@ -29,17 +29,19 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
 export async function probe(client: StoreClient, bucket: string): Promise<S3Capabilities> {
   const scratch = new Scratch(client, bucket)
   try {
-    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash] = await Promise.all([
-      probeIntegrity(scratch, client.secure),
-      probePut(scratch),
-      probeDelete(scratch),
-      probeCopy(scratch),
-      probePartSource(scratch),
-      probeComplete(scratch),
-      probeUploads(scratch),
-      probeAttributes(scratch),
-      probeLeadingSlash(scratch),
-    ])
+    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, versions] =
+      await Promise.all([
+        probeIntegrity(scratch, client.secure),
+        probePut(scratch),
+        probeDelete(scratch),
+        probeCopy(scratch),
+        probePartSource(scratch),
+        probeComplete(scratch),
+        probeUploads(scratch),
+        probeAttributes(scratch),
+        probeLeadingSlash(scratch),
+        probeVersions(client, bucket),
+      ])
     const { copySourceIfMatch, copyObject } = copy
     const either = (write: keyof ConditionSupport) =>
       (copySourceIfMatch && copyObject[write]) || complete[write] || put.conditions[write]
@@ -57,6 +59,7 @@ export async function probe(client: StoreClient, bucket: string): Promise<S3Capa
       bareIfMatch: put.bareIfMatch,
       ...uploads,
       leadingSlash,
+      versions,
       ...kept,
     }
   } finally {
@@ -123,14 +126,17 @@ class Scratch {
 }
 
 function isErrorDocument(bytes: Buffer): boolean {
+  return rootOf(bytes) === 'Error'
+}
+
+/** Null if it is no document. */
+function rootOf(bytes: Buffer): string | null {
   try {
-    return (
-      readXml(bytes, () => {
-        throw new SealgateError('MalformedXML')
-      }).name === 'Error'
-    )
+    return readXml(bytes, () => {
+      throw new SealgateError('MalformedXML')
+    }).name
   } catch (error) {
-    if (isError(error)) return false
+    if (isError(error)) return null
     throw error
   }
 }
@@ -280,6 +286,19 @@ async function probeLeadingSlash(scratch: Scratch): Promise<boolean> {
   const isOther = (await scratch.ask('slash', { method: 'HEAD' })).status === 404
   if (isOther) await scratch.ask('slash', { method: 'DELETE', ...name })
   return status === 200 && isOther
+}
+
+/** The system bucket never gets versions, so it is only asked whether it has them; a server without versions does not know the question. */
+async function probeVersions(client: StoreClient, bucket: string): Promise<boolean> {
+  const { status, body } = await client.once({
+    method: 'GET',
+    bucket,
+    query: { versioning: '' },
+    idempotent: true,
+  })
+  const bytes = await readAll(body, 64 * 1024)
+  // What the credentials may not ask of this bucket they may of others.
+  return status === 403 || (status === 200 && rootOf(bytes) === 'VersioningConfiguration')
 }
 
 /** A checksum behind the body where a wrong one is noticed; signed chunks where it is not, and over connections that are not secure. */

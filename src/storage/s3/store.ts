@@ -1,5 +1,6 @@
 import { isError, SealgateError } from '../../errors.ts'
-import type { ObjectName, StorageLimits, StoredBucket } from '../storage.ts'
+import type { ObjectName, ObjectVersionName, StorageLimits, StoredBucket } from '../storage.ts'
+import { noSuchVersion } from '../version-errors.ts'
 import type { BucketNames } from './bucket-names.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
@@ -70,12 +71,14 @@ export class KnownBuckets {
   }
 }
 
-/** NoSuchKey of a HEAD, said of the bucket if it is that which is missing. */
+/** NoSuchKey of a HEAD, said of the bucket if it is that which is missing, or of the version if one was asked for. */
 export async function missing(
   store: Store,
-  { bucket, key }: ObjectName,
-  cause: unknown,
+  { bucket, key, versionId }: ObjectVersionName,
+  cause: SealgateError,
 ): Promise<SealgateError> {
   if (!store.known.has(bucket)) await headBucket(store, bucket)
-  return new SealgateError('NoSuchKey', undefined, { details: { Key: key }, cause })
+  if (versionId !== undefined) return noSuchVersion(key, versionId, cause)
+  // Its headers tell whether it is hidden by a delete marker.
+  return new SealgateError('NoSuchKey', undefined, { details: { Key: key }, cause, headers: cause.headers })
 }

@@ -1,0 +1,186 @@
+import { childText, type XmlElement } from '../../base/xml-reader.ts'
+import { isError, SealgateError } from '../../errors.ts'
+import type { ObjectVersionName } from '../storage.ts'
+import { deleteMarkerNamed, invalidVersionId, noSuchVersion } from '../version-errors.ts'
+import {
+  type ListedDeleteMarker,
+  type ListedVersion,
+  type ListObjectVersionsRequest,
+  type ListObjectVersionsResult,
+  NULL_VERSION,
+  type Versioning,
+  type VersioningStatus,
+} from '../versioning.ts'
+import { nameDecoder, readResult } from './documents.ts'
+import { badAnswer } from './errors.ts'
+import { readEtag, readSize, readTime, readVersionId } from './headers.ts'
+import { isTruncated, later, prefixes } from './lists.ts'
+import { headBucket, type Store } from './store.ts'
+
+export function s3Versioning(store: Store): Versioning {
+  return {
+    getBucketVersioning: (bucket) => getBucketVersioning(store, bucket),
+    putBucketVersioning: (bucket, status) => putBucketVersioning(store, bucket, status),
+    listObjectVersions: (request) => listObjectVersions(store, request),
+  }
+}
+
+async function getBucketVersioning(store: Store, bucket: string): Promise<VersioningStatus | null> {
+  const { bytes } = await store.client.document({
+    method: 'GET',
+    bucket: store.names.stored(bucket),
+    query: { versioning: '' },
+    idempotent: true,
+  })
+  const status = childText(readResult(bytes, 'VersioningConfiguration'), 'Status')?.trim() ?? ''
+  if (status === '') return null
+  if (status === 'Enabled' || status === 'Suspended') return status
+  throw badAnswer('a status of versioning that S3 does not have')
+}
+
+async function putBucketVersioning(store: Store, bucket: string, status: VersioningStatus): Promise<void> {
+  // There are servers that take the versioning of a bucket that is not there.
+  await headBucket(store, bucket)
+  const xmlns = 'http://s3.amazonaws.com/doc/2006-03-01/'
+  const document = `<VersioningConfiguration xmlns="${xmlns}"><Status>${status}</Status></VersioningConfiguration>`
+  await store.client.done({
+    method: 'PUT',
+    bucket: store.names.stored(bucket),
+    query: { versioning: '' },
+    headers: { 'content-type': 'application/xml' },
+    body: Buffer.from(document),
+    idempotent: true,
+  })
+}
+
+async function listObjectVersions(
+  store: Store,
+  request: ListObjectVersionsRequest,
+): Promise<ListObjectVersionsResult> {
+  const { keyMarker, versionIdMarker } = markersInPrefix(request)
+  if (request.maxKeys === 0 || keyMarker === null) {
+    await headBucket(store, request.bucket)
+    return {
+      versions: [],
+      commonPrefixes: [],
+      isTruncated: false,
+      nextKeyMarker: '',
+      nextVersionIdMarker: '',
+    }
+  }
+  const answer = store.client.document({
+    method: 'GET',
+    bucket: store.names.stored(request.bucket),
+    query: {
+      versions: '',
+      'encoding-type': 'url',
+      'max-keys': request.maxKeys,
+      prefix: request.prefix || undefined,
+      delimiter: request.delimiter || undefined,
+      'key-marker': keyMarker || undefined,
+      'version-id-marker': versionIdMarker || undefined,
+    },
+    idempotent: true,
+    signal: request.signal,
+  })
+  const { bytes } = await badMarker(versionIdMarker, answer)
+  const result = readResult(bytes, 'ListVersionsResult')
+  const name = nameDecoder(result)
+  const versions = result.children
+    .filter((element) => element.name === 'Version' || element.name === 'DeleteMarker')
+    .map((element) => readEntry(element, name))
+  const commonPrefixes = prefixes(result, name)
+  const more = isTruncated(result)
+  return {
+    versions,
+    commonPrefixes,
+    isTruncated: more,
+    ...(more ? markers(result, name, versions, commonPrefixes) : NO_MARKERS),
+  }
+}
+
+const NO_MARKERS = { nextKeyMarker: '', nextVersionIdMarker: '' }
+
+/** Not all servers know what to do with a marker outside of the prefix. A key marker of null means that nothing is behind it. */
+function markersInPrefix({ prefix, keyMarker, versionIdMarker }: ListObjectVersionsRequest) {
+  if (keyMarker.startsWith(prefix)) return { keyMarker, versionIdMarker }
+  const isBefore = Buffer.compare(Buffer.from(keyMarker), Buffer.from(prefix)) < 0
+  return { keyMarker: isBefore ? '' : null, versionIdMarker: '' }
+}
+
+function readEntry(
+  element: XmlElement,
+  name: (text: string | undefined) => string,
+): ListedVersion | ListedDeleteMarker {
+  const entry = {
+    key: name(childText(element, 'Key')),
+    versionId: readVersionId(childText(element, 'VersionId')?.trim() || NULL_VERSION) ?? NULL_VERSION,
+    isLatest: childText(element, 'IsLatest')?.trim() === 'true',
+    lastModified: readTime(childText(element, 'LastModified')),
+  }
+  if (element.name === 'DeleteMarker') return { ...entry, isDeleteMarker: true }
+  return {
+    ...entry,
+    isDeleteMarker: false,
+    size: readSize(childText(element, 'Size')),
+    etag: readEtag(childText(element, 'ETag')),
+    storageClass: childText(element, 'StorageClass') || 'STANDARD',
+  }
+}
+
+/** What the page ends with; stores do not agree on what they write of it, and how. */
+function markers(
+  result: XmlElement,
+  name: (text: string | undefined) => string,
+  versions: ListObjectVersionsResult['versions'],
+  commonPrefixes: readonly string[],
+): Pick<ListObjectVersionsResult, 'nextKeyMarker' | 'nextVersionIdMarker'> {
+  const last = versions.at(-1)
+  const end = later(last?.key, commonPrefixes.at(-1)) ?? name(childText(result, 'NextKeyMarker'))
+  if (end === '') throw badAnswer('a list that goes on, and not where')
+  if (end === last?.key) return { nextKeyMarker: end, nextVersionIdMarker: last.versionId }
+  const isEmpty = versions.length + commonPrefixes.length === 0
+  return {
+    nextKeyMarker: end,
+    nextVersionIdMarker: isEmpty ? (childText(result, 'NextVersionIdMarker') ?? '') : '',
+  }
+}
+
+async function badMarker<T>(versionIdMarker: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (versionIdMarker === '' || !isRefusal(error)) throw error
+    throw new SealgateError('InvalidArgument', 'Invalid version id specified', {
+      cause: error,
+      details: { ArgumentName: 'version-id-marker', ArgumentValue: versionIdMarker },
+    })
+  }
+}
+
+/** What is missing, or wrong, is the version, whatever the store calls it. */
+export async function ofVersion<T>({ key, versionId }: ObjectVersionName, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (versionId === undefined) throw error
+    if (isError(error, 'MethodNotAllowed'))
+      throw deleteMarkerNamed(versionId, Date.parse(error.headers['last-modified'] ?? ''), error)
+    if (isError(error, 'NoSuchKey')) throw noSuchVersion(key, versionId, error)
+    if (isRefusal(error)) throw invalidVersionId(versionId, error)
+    throw error
+  }
+}
+
+/** Status 400: all but the id is the gateway's own and in order. */
+function isRefusal(error: unknown): boolean {
+  return isError(error, 'InternalError') && error.reason?.startsWith('the store answered 400') === true
+}
+
+/** A server that takes no notice of the version would give the newest in its place. */
+export function isVersionAsked(
+  asked: string | undefined,
+  headers: Readonly<Record<string, string>>,
+): boolean {
+  return asked === undefined || asked === (readVersionId(headers['x-amz-version-id']) ?? NULL_VERSION)
+}
