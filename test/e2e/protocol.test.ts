@@ -114,7 +114,7 @@ describe('requests as bytes', () => {
   it('what S3 has and this does not is NotImplemented by its name; what S3 does not have is MethodNotAllowed', async () => {
     for (const [method, target, name] of [
       ['DELETE', '/wire?versioning', 'DeleteBucketVersioning'],
-      ['PUT', '/wire/k?tagging', 'PutObjectTagging'],
+      ['PUT', '/wire/k?renameObject', 'RenameObject'],
       ['GET', '/wire/k?torrent', 'GetObjectTorrent'],
       ['POST', '/wire/k?select&select-type=2', 'SelectObjectContent'],
       ['DELETE', '/wire?policy', 'DeleteBucketPolicy'],
