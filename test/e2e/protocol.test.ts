@@ -117,7 +117,7 @@ describe('requests as bytes', () => {
       ['PUT', '/wire/k?renameObject', 'RenameObject'],
       ['GET', '/wire/k?torrent', 'GetObjectTorrent'],
       ['POST', '/wire/k?select&select-type=2', 'SelectObjectContent'],
-      ['DELETE', '/wire?policy', 'DeleteBucketPolicy'],
+      ['POST', '/wire?metadataTable', 'CreateBucketMetadataTableConfiguration'],
     ] as const) {
       const body = await answers({ method, target }, 501, 'NotImplemented')
       assert.match(
