@@ -15,7 +15,7 @@ import {
 } from './s3/multipart.ts'
 import { deleteObject, getObject, headObject, putObject } from './s3/objects.ts'
 import { probe } from './s3/probe.ts'
-import { headBucket, KnownBuckets, type Store } from './s3/store.ts'
+import { headBucket, KnownBuckets, type S3Limits, type Store } from './s3/store.ts'
 import { subresourcesOf } from './s3/subresources.ts'
 import { prepareSystemBucket } from './s3/system-bucket.ts'
 import { s3Versioning } from './s3/versions.ts'
@@ -44,16 +44,20 @@ export interface S3StorageOptions {
   /** Makes nothing and finds out nothing: for commands that only read. Default false. */
   readonly readOnly?: boolean
   readonly warn?: (message: string) => void
+  /** Where the server's limits are not those of S3. */
+  readonly limits?: Partial<S3Limits>
 }
 
 const GIB = 1024 ** 3
 
 /** S3's own limits; they are on what is stored, so clients have a little less. */
-const LIMITS: S.StorageLimits = {
+const LIMITS: S3Limits = {
   maxPutBytes: 5 * GIB,
   maxPartBytes: 5 * GIB,
   maxObjectBytes: 10_000 * 5 * GIB,
   maxMetadataBytes: 2048,
+  maxCopyBytes: 5 * GIB,
+  copyPartBytes: GIB,
 }
 
 /** Any S3 server as a store: each operation is one signed call, or the fewest that do it. */
@@ -79,7 +83,13 @@ export async function openS3Storage(options: S3StorageOptions): Promise<S.Storag
     prefix: options.bucketPrefix ?? '',
     map: options.buckets ?? new Map(),
   })
-  const store: Store = { client, names, capabilities: UNPROBED, limits: LIMITS, known: new KnownBuckets() }
+  const store: Store = {
+    client,
+    names,
+    capabilities: UNPROBED,
+    limits: { ...LIMITS, ...options.limits },
+    known: new KnownBuckets(),
+  }
   try {
     if (options.readOnly === true) return new S3Storage(store, connections)
     await prepareSystemBucket(store, systemBucket, options.warn ?? (() => undefined))

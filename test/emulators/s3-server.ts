@@ -56,6 +56,12 @@ export interface S3Server {
 
 export interface S3ServerOptions {
   readonly ignores?: readonly Ignored[]
+  /** Requests must be signed for it; default us-east-1. */
+  readonly region?: string
+  /** Largest source of CopyObject and of a part, in bytes. */
+  readonly maxCopyBytes?: number
+  /** Puts something between the server and what it keeps. */
+  readonly wrap?: (storage: Storage) => Storage
   /** Elements of documents that it does not know, and drops. */
   readonly unknownElements?: readonly string[]
   /** Before anything of a call is done: may throw, or answer itself and return true. */
@@ -72,6 +78,7 @@ interface Call {
   readonly headers: RequestHeaders
   readonly body: () => ReturnType<typeof requestBody>
   readonly ignores: ReadonlySet<Ignored>
+  readonly maxCopyBytes: number
 }
 
 interface Answer {
@@ -85,7 +92,8 @@ const SECRET_ACCESS_KEY = 'the-secret-of-the-store-behind'
 
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const directory = await mkdtemp(join(tmpdir(), 'sealgate-s3-server-'))
-  const storage = await openFilesystemStorage({ directory })
+  const files = await openFilesystemStorage({ directory })
+  const storage = options.wrap?.(files) ?? files
   const subresources = new KeptSubresources(options.unknownElements)
   let calls: string[] = []
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
@@ -94,7 +102,11 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     const method = request.method ?? ''
     const signed = { method, target, headers }
     const credentials = (id: string) => (id === ACCESS_KEY_ID ? SECRET_ACCESS_KEY : undefined)
-    const { payload } = authenticate(signed, { credentials, region: 'us-east-1', now: Date.now })
+    const { payload } = authenticate(signed, {
+      credentials,
+      region: options.region ?? 'us-east-1',
+      now: Date.now,
+    })
     const name = nameOf(method, target, headers)
     calls.push(name)
     if (options.intercept?.(name, request, response) === true) return
@@ -116,6 +128,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
           checksumsOf: method === 'POST' ? 'object' : 'body',
         }),
       ignores: new Set(options.ignores),
+      maxCopyBytes: options.maxCopyBytes ?? 5 * 1024 ** 3,
     }
     const operation = OPERATIONS[name]
     if (operation === undefined) throw new SealgateError('NotImplemented')
@@ -139,7 +152,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      await storage.close()
+      await files.close()
       await rm(directory, { recursive: true, force: true })
     },
   }
@@ -262,6 +275,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
   async CopyObject(call) {
     const { storage, bucket, key } = call
     const source = await sourceOf(call)
+    checkCopySize(call, source.size)
     const copied = await storage.copyObject({
       ...{ bucket, key, source, sourceEtag: source.etag, sourceSize: source.size },
       ...attributes(call),
@@ -347,6 +361,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const range = start === undefined ? undefined : { start: Number(start), end: Number(end) }
     const found = await call.storage.getObject({ ...source, range })
     const size = found.end - found.start + 1
+    checkCopySize(call, size)
     const { etag } = await call.storage.uploadPart({ ...part(call), body: found.body, size })
     return xml('CopyPartResult', { ETag: `"${etag}"`, LastModified: iso(Date.now()) })
   },
@@ -442,6 +457,14 @@ async function sourceOf(call: Call, { twice } = { twice: false }) {
   return { bucket, key, versionId, etag, size }
 }
 
+function checkCopySize({ maxCopyBytes }: Call, size: number): void {
+  if (size > maxCopyBytes)
+    throw new SealgateError(
+      'InvalidRequest',
+      `The specified copy source is larger than the maximum allowable size for a copy source: ${maxCopyBytes}`,
+    )
+}
+
 function condition({ headers, ignores }: Call, write: Ignored): WriteCondition | undefined {
   if (ignores.has(write)) return undefined
   if (headers.get('if-none-match') === '*') return { ifNoneMatch: '*' }
@@ -495,9 +518,14 @@ async function write(response: ServerResponse, { status = 200, headers = {}, bod
 function fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.writableEnded) return void response.destroy()
   const known = isError(error) ? error : new SealgateError('InternalError', String(error))
-  const headers = { 'content-type': 'application/xml', connection: 'close' }
-  response.writeHead(known.status, { ...known.headers, ...headers })
-  response.end(request.method === 'HEAD' ? undefined : `<Error><Code>${known.kind}</Code></Error>`)
+  // A connection that closes on unread bytes takes the answer with it.
+  request.resume()
+  response.writeHead(known.status, { ...known.headers, 'content-type': 'application/xml' })
+  response.end(
+    request.method === 'HEAD'
+      ? undefined
+      : `<Error><Code>${known.kind}</Code>${regionElement(known)}</Error>`,
+  )
 }
 
 function unquoted(etag: string | undefined): string | undefined {
@@ -506,4 +534,10 @@ function unquoted(etag: string | undefined): string | undefined {
 
 function iso(time: number): string {
   return new Date(time).toISOString()
+}
+
+/** What S3 says to those who signed for another region. */
+function regionElement({ details }: SealgateError): string {
+  const { Region } = details
+  return Region === undefined ? '' : `<Region>${Region}</Region>`
 }

@@ -27,7 +27,7 @@ import {
 export interface StoreCall {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   /** The store's own name of it. */
-  readonly bucket?: string
+  readonly bucket?: string | undefined
   readonly key?: string
   readonly query?: Query
   /** Lower-case names. */
@@ -122,20 +122,46 @@ export class StoreClient {
     call: StoreCall,
     finish: (response: WireResponse) => Promise<T>,
   ): Promise<{ readonly result: T } | FailedOutcome> {
+    const signedFor = this.#region
     try {
       const response = await this.once(call)
       if (response.status < 300) return { result: await finish(response) }
-      const bytes = await readAll(response.body, MAX_ERROR_BYTES)
-      const failure = readFailure(response.status, bytes, response.headers)
-      return { error: storeError(failure, call), failure, sent: true }
+      const failure = await this.#whyRefused(call, response)
+      return { error: storeError(failure, call), failure, signedFor, sent: true }
     } catch (error) {
       if (error instanceof ConnectionError)
-        return { error: unreachable(error), failure: null, sent: error.sent }
+        return { error: unreachable(error), failure: null, signedFor, sent: error.sent }
       // The answer broke off.
       if (isError(error) && error.cause instanceof ConnectionError)
-        return { error, failure: null, sent: true }
+        return { error, failure: null, signedFor, sent: true }
       throw error
     }
+  }
+
+  /**
+   * The answer to a HEAD has no document, and few servers name a bucket's region in a header as S3 does: why one that is about a bucket was not
+   * understood is asked again, by a GET of where the bucket is.
+   */
+  async #whyRefused(
+    { method, bucket, key, signal }: StoreCall,
+    response: WireResponse,
+  ): Promise<StoreFailure> {
+    const read = async ({ status, headers, body }: WireResponse) =>
+      readFailure(status, await readAll(body, MAX_ERROR_BYTES), headers)
+    const failure = await read(response)
+    const { status, code, region } = failure
+    const isMute = method === 'HEAD' && key === undefined && code === '' && region === undefined
+    if (!isMute || (status !== 400 && status !== 301)) return failure
+    const asked = await this.once({
+      method: 'GET',
+      bucket,
+      query: { location: '' },
+      idempotent: true,
+      signal,
+    })
+    if (asked.status === status) return read(asked)
+    asked.body.destroy()
+    return failure
   }
 
   /** One exchange, whatever its status. A connection that breaks is a ConnectionError. */
@@ -171,12 +197,12 @@ export class StoreClient {
     })
   }
 
-  async #mayRepeat(call: StoreCall, { failure, sent }: FailedOutcome): Promise<boolean> {
+  async #mayRepeat(call: StoreCall, { failure, signedFor, sent }: FailedOutcome): Promise<boolean> {
     const whole = call.body === undefined || Buffer.isBuffer(call.body)
     // Nothing of it has left: not even a body has been touched.
     if (!sent) return true
     if (failure === null) return call.idempotent && whole
-    const learned = this.#learn(failure)
+    const learned = this.#learn(failure, signedFor)
     if (!whole || learned) return whole
     if (failure.code === 'ExpiredToken' || failure.code === 'InvalidToken') return this.#o.credentials.renew()
     // These are said of requests that were not carried out.
@@ -185,9 +211,8 @@ export class StoreClient {
   }
 
   /** True if the store named another region than the one that the request was signed for. */
-  #learn({ status, region }: StoreFailure): boolean {
-    if (this.#o.region !== null || region === undefined || region === '' || region === this.#region)
-      return false
+  #learn({ status, region }: StoreFailure, signedFor: string): boolean {
+    if (this.#o.region !== null || region === undefined || region === '' || region === signedFor) return false
     if (status !== 400 && status !== 403 && status !== 301 && status !== 307) return false
     this.#region = region
     return true
@@ -197,6 +222,8 @@ export class StoreClient {
 interface FailedOutcome {
   readonly error: SealgateError
   readonly failure: StoreFailure | null
+  /** The region; another call may have learned the right one meanwhile. */
+  readonly signedFor: string
   readonly sent: boolean
 }
 

@@ -19,11 +19,7 @@ import {
 import { type Store, stored } from './store.ts'
 import { storedUploadId } from './upload-id.ts'
 
-const GIB = 1024 ** 3
-/** S3's own limit, of CopyObject and of a part. */
-const MAX_COPY_BYTES = 5 * GIB
-/** Long copies are made of parts of this size, a few at a time. */
-const COPY_PART_BYTES = GIB
+/** Of a long copy. */
 const PARTS_AT_ONCE = 4
 /** A store may take its time: it moves the bytes. */
 const COPY_TIMEOUT_MS = 10 * 60_000
@@ -39,7 +35,8 @@ export async function copyObject(store: Store, request: CopyObjectRequest): Prom
   const { condition, sourceSize } = request
   checkWriteCondition(capabilities, 'copy', condition)
   checkKept(capabilities, request.headers)
-  if (sourceSize <= MAX_COPY_BYTES && copiesAtOnce(capabilities, condition)) return copyAtOnce(store, request)
+  if (sourceSize <= limits.maxCopyBytes && copiesAtOnce(capabilities, condition))
+    return copyAtOnce(store, request)
   if (enforces(capabilities.conditions.complete, condition)) return copyByParts(store, request)
   if (sourceSize <= limits.maxPutBytes) return copyThrough(store, request)
   throw new SealgateError(
@@ -121,14 +118,15 @@ async function copyByParts(store: Store, request: CopyObjectRequest): Promise<Pu
 
 async function copyParts(store: Store, request: CopyObjectRequest, uploadId: string) {
   const { sourceSize, signal } = request
-  const count = sourceSize <= MAX_COPY_BYTES ? 1 : Math.ceil(sourceSize / COPY_PART_BYTES)
+  const { maxCopyBytes, copyPartBytes } = store.limits
+  const count = sourceSize <= maxCopyBytes ? 1 : Math.ceil(sourceSize / copyPartBytes)
   const numbers = Array.from({ length: count }, (_, index) => index + 1)
   const parts: { partNumber: number; etag: string }[] = []
   const remaining = numbers.values()
   const worker = async () => {
     for (const partNumber of remaining) {
-      const first = (partNumber - 1) * COPY_PART_BYTES
-      const last = Math.min(first + COPY_PART_BYTES, sourceSize) - 1
+      const first = (partNumber - 1) * copyPartBytes
+      const last = Math.min(first + copyPartBytes, sourceSize) - 1
       const { bytes } = await store.client.document({
         method: 'PUT',
         ...stored(store, request),

@@ -117,7 +117,8 @@ export function storeError(
 ): SealgateError {
   const { status } = failure
   const code = isOfStorageClass(failure, headers) ? 'InvalidStorageClass' : failure.code
-  const reason = `the store answered ${status} ${failure.code}: ${failure.message}`.slice(0, 500)
+  const elsewhere = failure.region === undefined ? '' : ` (it names the region ${failure.region})`
+  const reason = `the store answered ${status} ${failure.code}${elsewhere}: ${failure.message}`.slice(0, 500)
   const same =
     SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
   const isRefusal = ofClient && same === undefined && status === 400

@@ -5,12 +5,20 @@ import type { BucketNames } from './bucket-names.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
 
+/** Limits of the server, in bytes. */
+export interface S3Limits extends StorageLimits {
+  /** Of the source of CopyObject. */
+  readonly maxCopyBytes: number
+  /** Long copies are made of parts of this size. */
+  readonly copyPartBytes: number
+}
+
 /** What every operation on the store works with. */
 export interface Store {
   readonly client: StoreClient
   readonly names: BucketNames
   readonly capabilities: S3Capabilities
-  readonly limits: StorageLimits
+  readonly limits: S3Limits
   /** Buckets that were there a moment ago. */
   readonly known: KnownBuckets
 }
