@@ -21,6 +21,7 @@ const SUITES = [
   'e2e/hostile-ring.test.ts',
   'e2e/bucket-settings.test.ts',
   'e2e/cors.test.ts',
+  'e2e/very-long-lists.test.ts',
 ]
 const files = (names.length > 0 ? names : SUITES).map((file) => join(ROOT, file))
 
