@@ -1,5 +1,6 @@
 /** Reads what tools print of an object's metadata: whichever of the usual forms it is, and whatever they did to the values. */
 import { ENVELOPE_METADATA_NAME } from '../envelope/index.ts'
+import { decodeName } from '../storage/s3/encoded-name.ts'
 import { RecoveryError } from './recovery-error.ts'
 import type { Attributes } from './sealed-object.ts'
 
@@ -22,7 +23,9 @@ export const MAX_DOCUMENT_BYTES = 1024 * 1024
  */
 export function parseMetadataDocument(text: string, name: string, key?: string): MetadataDocument {
   const document = /^\s*[[{]/.test(text) ? fromJson(text, name, key) : fromHeaders(text)
-  const metadata = lowerCase(document.metadata)
+  const metadata = Object.fromEntries(
+    Object.entries(lowerCase(document.metadata)).map(([entry, value]) => [decodeName(entry), value]),
+  )
   const envelope = metadata[ENVELOPE_METADATA_NAME]
   if (envelope === undefined)
     throw new RecoveryError(

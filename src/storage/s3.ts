@@ -55,7 +55,7 @@ const LIMITS: S3Limits = {
   maxPutBytes: 5 * GIB,
   maxPartBytes: 5 * GIB,
   maxObjectBytes: 10_000 * 5 * GIB,
-  maxMetadataBytes: 2048,
+  maxMetadataBytes: UNPROBED.metadataBytes,
   maxCopyBytes: 5 * GIB,
   copyPartBytes: GIB,
 }
@@ -95,7 +95,8 @@ export async function openS3Storage(options: S3StorageOptions): Promise<S.Storag
     await prepareSystemBucket(store, systemBucket, options.warn ?? (() => undefined))
     const capabilities = await probe(client, systemBucket)
     client.integrity = capabilities.integrity
-    return new S3Storage({ ...store, capabilities }, connections)
+    const limits = { ...LIMITS, maxMetadataBytes: capabilities.metadataBytes, ...options.limits }
+    return new S3Storage({ ...store, capabilities, limits }, connections)
   } catch (error) {
     await connections.close()
     throw error

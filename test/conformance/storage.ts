@@ -443,7 +443,7 @@ export function storageConformance(
         const { etag } = await put(bucket, 'from', data)
         const attributes = {
           headers: { 'content-type': 'x/y' },
-          metadata: { new: '1' },
+          metadata: { new: '1', 'with_under-score': '2' },
           storageClass: 'STANDARD',
         }
         const source = { bucket, key: 'from' }

@@ -30,7 +30,8 @@ import { KeptSubresources, SUBRESOURCE_NAMES } from './s3-subresources.ts'
 
 /**
  * What a server may take no notice of. `decoded`: that it has decoded the source of a part already; `folding`: that pages are of what is
- * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing.
+ * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing; `underscores`: that names of metadata
+ * differ by them; `upload-prefixes`: what it has folded of a list of uploads.
  */
 export type Ignored =
   | 'copy-source-if-match'
@@ -42,6 +43,8 @@ export type Ignored =
   | 'folding'
   | 'part-marker'
   | 'versions'
+  | 'underscores'
+  | 'upload-prefixes'
 
 export interface S3Server {
   readonly endpoint: string
@@ -402,7 +405,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       })),
     })
   },
-  async ListMultipartUploads({ storage, bucket, query }) {
+  async ListMultipartUploads({ storage, bucket, query, ignores }) {
     const page = await storage.listMultipartUploads({
       bucket,
       prefix: query('prefix') ?? '',
@@ -421,7 +424,9 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
         UploadId: uploadId,
         Initiated: iso(initiatedAt),
       })),
-      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
+      CommonPrefixes: (ignores.has('upload-prefixes') ? [] : page.commonPrefixes).map((prefix) => ({
+        Prefix: encodeURIComponent(prefix),
+      })),
     })
   },
 }
@@ -475,12 +480,13 @@ function condition({ headers, ignores }: Call, write: Ignored): WriteCondition |
 const KEPT =
   /^(cache-control|content-(disposition|encoding|language|type)|expires|x-amz-website-redirect-location)$/
 
-function attributes({ headers }: Call): ObjectAttributes {
+function attributes({ headers, ignores }: Call): ObjectAttributes {
+  const kept = (name: string) => (ignores.has('underscores') ? name.replaceAll('_', '-') : name)
   const entries = headers.names().map((name) => [name, headers.get(name) ?? ''] as const)
   const metadata = entries.filter(([name]) => name.startsWith('x-amz-meta-'))
   return {
     headers: Object.fromEntries(entries.filter(([name]) => KEPT.test(name))),
-    metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice(11), value])),
+    metadata: Object.fromEntries(metadata.map(([name, value]) => [kept(name.slice(11)), value])),
     storageClass: headers.get('x-amz-storage-class') ?? 'STANDARD',
   }
 }

@@ -55,7 +55,6 @@ const CEPH: RealStore = {
     unnamedPartsRefused: 'InvalidPart, where S3 drops the part',
     completeRepeats: 'it knows for a while what it has completed',
     uploadOrder: 'by key, and then by upload id',
-    uploadsNotFolded: 'a page that ends behind a common prefix goes on behind its first upload',
   },
 }
 

@@ -49,6 +49,11 @@ describe('a document of metadata', () => {
     assert.equal(reads(AWS).size, 374)
     const { ExpiresString: text, ...older } = AWS
     reads({ ...older, Expires: text })
+    // A store that takes an underscore for a hyphen has such a name encoded.
+    reads(
+      { ...AWS, Metadata: { ...AWS.Metadata, 'sealgate-n-a-ub--c': '1' } },
+      { metadata: { ...METADATA, 'a_b-c': '1' } },
+    )
     // boto3 gives names as the store has them.
     reads({ ...AWS, Metadata: { ...METADATA, Sealgate: ENVELOPE } })
   })

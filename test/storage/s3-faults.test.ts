@@ -301,6 +301,38 @@ describe("a store's refusals", () => {
     }
   })
 
+  it('of a Complete whose upload is over are NoSuchUpload, and are asked again while it is not', async () => {
+    const upload = { ...name, key: 'completed' }
+    const attributes = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
+    const begin = async () => {
+      const { uploadId } = await storage.createMultipartUpload({ ...upload, ...attributes })
+      const { etag } = await storage.uploadPart({
+        ...upload,
+        uploadId,
+        partNumber: 1,
+        size: 1,
+        body: pieces(Buffer.from('x')),
+      })
+      return { ...upload, uploadId, parts: [{ partNumber: 1, etag }] }
+    }
+    const busy = refusal('500 Internal Server Error', 'InternalError')
+    const waiting = await begin()
+    fault = once(busy)
+    await storage.completeMultipartUpload(waiting)
+    const over = await begin()
+    await storage.abortMultipartUpload(over)
+    fault = once(busy)
+    await fails(storage.completeMultipartUpload(over), 'NoSuchUpload')
+    const conditional = { ...(await begin()), condition: { ifNoneMatch: '*' as const } }
+    heads = []
+    fault = once(busy)
+    await fails(storage.completeMultipartUpload(conditional), 'ServiceUnavailable')
+    assert.deepEqual(
+      heads.map((head) => head.split(' ')[0]),
+      ['POST', 'GET'],
+    )
+  })
+
   it('of a storage class are of that, also where they only speak of an argument', async () => {
     fault = refusal('400 Bad Request', 'InvalidArgument')
     const attributes = { headers: {}, metadata: {}, storageClass: 'GLACIER_IR' }

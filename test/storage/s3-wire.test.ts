@@ -6,11 +6,15 @@ import fc from 'fast-check'
 import { isError, SealgateError } from '../../src/errors.ts'
 import { BucketNames } from '../../src/storage/s3/bucket-names.ts'
 import { fixedCredentials, renewedCredentials } from '../../src/storage/s3/credentials.ts'
+import { withoutRawMarkers } from '../../src/storage/s3/documents.ts'
+import { decodeName, encodeName } from '../../src/storage/s3/encoded-name.ts'
 import { decodeValue, encodeValue } from '../../src/storage/s3/encoded-word.ts'
 import { parseEndpoint, storeTarget } from '../../src/storage/s3/endpoint.ts'
+import { foldUploads } from '../../src/storage/s3/fold-uploads.ts'
 import { signRequest } from '../../src/storage/s3/signer.ts'
 import { chunkedBody, chunkedLength } from '../../src/storage/s3/upload-body.ts'
 import { shownUploadId, storedUploadId } from '../../src/storage/s3/upload-id.ts'
+import type { ListMultipartUploadsRequest } from '../../src/storage/storage.ts'
 
 const credentials = { accessKeyId: 'AKID', secretAccessKey: 'the-secret' }
 
@@ -136,6 +140,90 @@ describe('bodies to the store', () => {
       assert.ok(bytes < data.length)
     }
   })
+})
+
+it('names of metadata come back as they were, and go out without underscores', () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'u', 'n', '-', '_', '.') })
+  fc.assert(
+    fc.property(name, (text) => {
+      assert.doesNotMatch(encodeName(text), /_/)
+      assert.equal(decodeName(encodeName(text)), text)
+    }),
+  )
+})
+
+it('markers that no XML can hold are cut out of a list, and nothing else is', () => {
+  const cut = (xml: string) => withoutRawMarkers(Buffer.from(xml)).toString()
+  const list = (marker: string) =>
+    `<L><NextContinuationToken>${marker}</NextContinuationToken><Key>&#x1;</Key></L>`
+  for (const marker of ['a&#x01;', 'a\u0001b', '\ufffe', 'a\rb'])
+    assert.equal(cut(list(marker)), '<L><Key>&#x1;</Key></L>', JSON.stringify(marker))
+  for (const marker of ['', 'plain', 'ü&amp;\u{10ffff}']) assert.equal(cut(list(marker)), list(marker))
+  assert.equal(
+    cut('<L><KeyMarker>&#x1;</KeyMarker><NextKeyMarker>k</NextKeyMarker></L>'),
+    '<L><NextKeyMarker>k</NextKeyMarker></L>',
+  )
+})
+
+it('uploads are folded as the whole set would be, whatever the pages', async () => {
+  const letters = fc.string({
+    unit: fc.constantFrom('a', 'b', '/', '\u{10ffff}'),
+    minLength: 1,
+    maxLength: 4,
+  })
+  const given = fc.record({
+    keys: fc.array(letters, { maxLength: 12 }),
+    prefix: fc.constantFrom('', 'a', 'a/'),
+    maxUploads: fc.integer({ min: 1, max: 4 }),
+    storePage: fc.integer({ min: 1, max: 3 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(given, async ({ keys, prefix, maxUploads, storePage }) => {
+      const all = keys.map((key, n) => ({
+        key,
+        uploadId: String(n).padStart(2, '0'),
+        initiatedAt: 0,
+        storageClass: 'STANDARD',
+      }))
+      const bytes = ({ key, uploadId }: { key: string; uploadId: string }) =>
+        Buffer.from(`${key}\0${uploadId}`)
+      all.sort((a, b) => Buffer.compare(bytes(a), bytes(b)))
+      const page = async (request: ListMultipartUploadsRequest) => {
+        const { keyMarker, uploadIdMarker } = request
+        const from = Buffer.from(
+          `${keyMarker}\0${uploadIdMarker === '' && keyMarker !== '' ? '~' : uploadIdMarker}`,
+        )
+        const behind = all.filter(
+          (upload) => upload.key.startsWith(prefix) && Buffer.compare(bytes(upload), from) > 0,
+        )
+        const uploads = behind.slice(0, storePage)
+        const last = uploads.at(-1)
+        return {
+          uploads,
+          commonPrefixes: [],
+          isTruncated: behind.length > storePage,
+          nextKeyMarker: last?.key ?? '',
+          nextUploadIdMarker: last?.uploadId ?? '',
+        }
+      }
+      const seen: string[] = []
+      let from = { keyMarker: '', uploadIdMarker: '' }
+      for (let more = true; more; ) {
+        const found = await foldUploads({ bucket: 'b', prefix, delimiter: '/', maxUploads, ...from }, page)
+        assert.ok(found.uploads.length + found.commonPrefixes.length <= maxUploads)
+        seen.push(...found.uploads.map(({ key, uploadId }) => `${key} ${uploadId}`), ...found.commonPrefixes)
+        from = { keyMarker: found.nextKeyMarker, uploadIdMarker: found.nextUploadIdMarker }
+        more = found.isTruncated
+      }
+      const names = all
+        .filter(({ key }) => key.startsWith(prefix))
+        .map(({ key, uploadId }) => {
+          const at = key.indexOf('/', prefix.length)
+          return at < 0 ? `${key} ${uploadId}` : key.slice(0, at + 1)
+        })
+      assert.deepEqual(seen.sort(), [...new Set(names)].sort())
+    }),
+  )
 })
 
 it('header values come back as they were, whatever bytes they have, and go out as ASCII', () => {

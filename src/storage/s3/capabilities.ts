@@ -17,12 +17,18 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly bareIfMatch: boolean
   /** Names in a list of uploads are encoded though the list does not say so. */
   readonly encodesUploads: boolean
+  /** A list of uploads with a delimiter shows common prefixes. */
+  readonly foldsUploads: boolean
   /** A list of parts goes on behind its marker, also where no part has that number. */
   readonly listsBehindNoPart: boolean
   /** To abort an upload that is not there succeeds, so it has to be looked for. */
   readonly abortsUnknown: boolean
   /** A list shows what was written before it was asked for. */
   readonly listsWrites: boolean
+  /** A name of metadata keeps its `_`. */
+  readonly underscores: boolean
+  /** User metadata that an object can have, the envelope included. */
+  readonly metadataBytes: number
 }
 
 const NEITHER: ConditionSupport = { ifMatch: false, ifNoneMatch: false }
@@ -40,7 +46,10 @@ export const UNPROBED: S3Capabilities = {
   leadingSlash: true,
   bareIfMatch: false,
   encodesUploads: false,
+  foldsUploads: false,
   listsBehindNoPart: false,
   abortsUnknown: true,
   listsWrites: false,
+  underscores: false,
+  metadataBytes: 2048,
 }

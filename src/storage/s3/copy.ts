@@ -65,7 +65,7 @@ async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<Put
       method: 'PUT',
       ...stored(store, request),
       headers: {
-        ...attributeHeaders(request),
+        ...attributeHeaders(store, request),
         ...conditionHeaders(store, condition),
         ...sourceHeaders(store, request),
         'x-amz-metadata-directive': 'REPLACE',

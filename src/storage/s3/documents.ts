@@ -15,6 +15,29 @@ export function readResult(bytes: Buffer, name: string): XmlElement {
   return root
 }
 
+/**
+ * The document without markers that cannot be read: some stores write them raw, also where names are encoded, and XML has not every
+ * character that a name can have, not even by number. Where the next page begins is then told by the last name of this one.
+ */
+export function withoutRawMarkers(bytes: Buffer): Buffer {
+  return MARKERS.reduce(withoutRaw, bytes)
+}
+
+const MARKERS = ['NextContinuationToken', 'ContinuationToken', 'StartAfter', 'NextKeyMarker', 'KeyMarker']
+
+function withoutRaw(bytes: Buffer, element: string): Buffer {
+  const [opening, closing] = [`<${element}>`, `</${element}>`]
+  const start = bytes.indexOf(opening)
+  const end = bytes.indexOf(closing, start)
+  if (start < 0 || end < 0) return bytes
+  const marker = bytes.toString('utf8', start + opening.length, end)
+  if (!RAW.test(marker)) return bytes
+  return Buffer.concat([bytes.subarray(0, start), bytes.subarray(end + closing.length)])
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it looks for
+const RAW = /&#|[\u0000-\u0008\u000b-\u001f\ufffe\uffff]/
+
 /** Blanks that kept the connection alive may stand in front of the declaration. */
 function trimmed(bytes: Buffer): Buffer {
   let at = 0

@@ -1,5 +1,7 @@
 import type { ObjectAttributes, StoredObject } from '../storage.ts'
 import { MAX_VERSION_ID_LENGTH } from '../versioning.ts'
+import type { S3Capabilities } from './capabilities.ts'
+import { decodeName, encodeName } from './encoded-name.ts'
 import { decodeValue, encodeValue } from './encoded-word.ts'
 import { badAnswer } from './errors.ts'
 
@@ -20,11 +22,14 @@ const METADATA = 'x-amz-meta-'
 /** More than any store takes; what is longer is none of ours. */
 const MAX_METADATA_BYTES = 16 * 1024
 
-export function attributeHeaders(attributes: ObjectAttributes): Record<string, string> {
+export function attributeHeaders(
+  { capabilities }: { readonly capabilities: S3Capabilities },
+  attributes: ObjectAttributes,
+): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(attributes.headers)) headers[name] = encodeValue(value)
   for (const [name, value] of Object.entries(attributes.metadata))
-    headers[METADATA + name] = encodeValue(value)
+    headers[METADATA + (capabilities.underscores ? name : encodeName(name))] = encodeValue(value)
   if (attributes.storageClass !== 'STANDARD') headers['x-amz-storage-class'] = attributes.storageClass
   return headers
 }
@@ -64,7 +69,9 @@ function storedMetadata(headers: Headers): Record<string, string> {
   const bytes = fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
   if (bytes > MAX_METADATA_BYTES) throw badAnswer('more metadata than an object can have')
   // Any name is possible here, also one that an object has by itself.
-  return Object.fromEntries(fields.map(([name, value]) => [name.slice(METADATA.length), decodeValue(value)]))
+  return Object.fromEntries(
+    fields.map(([name, value]) => [decodeName(name.slice(METADATA.length)), decodeValue(value)]),
+  )
 }
 
 /** The id as it came; null where the answer does not speak of versions. */

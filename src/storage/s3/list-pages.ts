@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { SealgateError } from '../../errors.ts'
 import type { ListedObject, ListObjectsRequest, ListObjectsResult } from '../storage.ts'
 
@@ -16,20 +17,29 @@ export interface PageStart {
 /** Where a page of a list begins. InvalidArgument for a token that is none of these. */
 export function pageStart({ continuationToken: token, startAfter }: ListObjectsRequest): PageStart {
   if (token === undefined) return { after: startAfter }
-  const encoded = token.slice(STORE.length)
-  const text = Buffer.from(encoded, 'base64url').toString()
-  if (text !== '' && Buffer.from(text).toString('base64url') === encoded) {
-    if (token.startsWith(STORE)) return { token: text, after: '' }
-    if (token.startsWith(NAME)) return { after: text }
+  const kind = token.slice(0, STORE.length)
+  const text = Buffer.from(token.slice(kind.length), 'base64url').subarray(SUM_BYTES).toString()
+  if (text !== '' && token === made(kind, text)) {
+    if (kind === STORE) return { token: text, after: '' }
+    if (kind === NAME) return { after: text }
   }
   throw new SealgateError('InvalidArgument', 'The continuation token provided is incorrect', {
     details: { ArgumentName: 'continuation-token' },
   })
 }
 
-/** In characters that need no encoding anywhere. */
 export function storeToken(token: string): string {
-  return STORE + Buffer.from(token).toString('base64url')
+  return made(STORE, token)
+}
+
+const SUM_BYTES = 4
+
+/** In characters that need no encoding anywhere, with a sum: some stores take for a token whatever comes, and go on somewhere. */
+function made(kind: string, text: string): string {
+  const bytes = Buffer.alloc(SUM_BYTES + Buffer.byteLength(text))
+  bytes.writeUInt32BE(crc32(text), 0)
+  bytes.write(text, SUM_BYTES)
+  return kind + bytes.toString('base64url')
 }
 
 /** The first names of a page that may have too many, and where the next page begins. */
@@ -47,6 +57,5 @@ export function cutPage(
   const commonPrefixes = page.commonPrefixes.filter((prefix) => kept.has(prefix))
   const last = names[kept.size - 1]
   if (last === undefined || (!more && names.length <= maxKeys)) return { objects, commonPrefixes }
-  const next = NAME + Buffer.from(last).toString('base64url')
-  return { objects, commonPrefixes, next, nextMarker: last }
+  return { objects, commonPrefixes, next: made(NAME, last), nextMarker: last }
 }

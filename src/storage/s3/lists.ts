@@ -8,8 +8,9 @@ import type {
   ListPartsResult,
   StoredBucket,
 } from '../storage.ts'
-import { nameDecoder, readResult } from './documents.ts'
+import { nameDecoder, readResult, withoutRawMarkers } from './documents.ts'
 import { badAnswer } from './errors.ts'
+import { foldUploads } from './fold-uploads.ts'
 import { readEtag, readSize, readTime } from './headers.ts'
 import { cutPage, type PageStart, pageStart, storeToken } from './list-pages.ts'
 import { headBucket, ofUpload, type Store, stored } from './store.ts'
@@ -28,13 +29,16 @@ export async function listObjects(store: Store, request: ListObjectsRequest): Pr
     return { objects: [], commonPrefixes: [] }
   }
   const byName = maxKeys === 1 || isUnusual(delimiter)
-  const page = await objectsPage(store, request, start, byName ? Math.min(maxKeys + 1, 1000) : maxKeys)
+  const most = byName ? Math.min(maxKeys + 1, 1000) : maxKeys
+  let page = await objectsPage(store, request, start, most)
+  // What is folded into the start may go on behind the last but one of all characters.
+  if (byName && page.next !== null && holdsOnly(page, start.after))
+    page = await objectsPage(store, request, start, most, LAST)
   const { objects, next } = page
   const commonPrefixes = page.commonPrefixes.filter((prefix) => prefix !== start.after)
   const nextMarker = later(objects.at(-1)?.key, commonPrefixes.at(-1))
-  if (next !== null && (next === '' || nextMarker === undefined))
-    throw badAnswer('a list that goes on, and not where')
-  if (byName) return cutPage({ objects, commonPrefixes }, maxKeys, next !== null)
+  if (next !== null && nextMarker === undefined) throw badAnswer('a list that goes on, and not where')
+  if (byName || next === '') return cutPage({ objects, commonPrefixes }, maxKeys, next !== null)
   return next === null
     ? { objects, commonPrefixes }
     : { objects, commonPrefixes, next: storeToken(next), nextMarker }
@@ -45,16 +49,23 @@ function isUnusual(delimiter: string): boolean {
 }
 
 /** Behind a common prefix lies nothing that is folded into it: the list goes on behind the last name that can be. */
-function startAfter({ prefix, delimiter }: ListObjectsRequest, after: string): string {
+function startAfter({ prefix, delimiter }: ListObjectsRequest, after: string, padding: string): string {
   const isFolded =
     isUnusual(delimiter) &&
     after.startsWith(prefix) &&
     after.endsWith(delimiter) &&
     after.indexOf(delimiter, prefix.length) === after.length - delimiter.length
   if (!isFolded) return after
-  // The character before the last of all, which some stores take for something else.
-  return after + '\u{10fffe}'.repeat((MAX_KEY_BYTES - Buffer.byteLength(after)) / 4)
+  return after + padding.repeat((MAX_KEY_BYTES - Buffer.byteLength(after)) / 4)
 }
+
+function holdsOnly(page: { objects: readonly unknown[]; commonPrefixes: readonly string[] }, name: string) {
+  return page.objects.length === 0 && page.commonPrefixes.every((prefix) => prefix === name)
+}
+
+/** The last of all characters, which some stores take for something else, and the one before it. */
+const LAST = '\u{10ffff}'
+const LAST_BUT_ONE = '\u{10fffe}'
 
 const MAX_KEY_BYTES = 1024
 
@@ -64,6 +75,7 @@ async function objectsPage(
   request: ListObjectsRequest,
   { token, after }: PageStart,
   maxKeys: number,
+  padding = LAST_BUT_ONE,
 ) {
   const { bytes } = await store.client.document({
     method: 'GET',
@@ -74,13 +86,13 @@ async function objectsPage(
       'max-keys': maxKeys,
       prefix: request.prefix || undefined,
       delimiter: request.delimiter || undefined,
-      'start-after': startAfter(request, after) || undefined,
+      'start-after': startAfter(request, after, padding) || undefined,
       'continuation-token': token,
     },
     idempotent: true,
     signal: request.signal,
   })
-  const result = readResult(bytes, 'ListBucketResult')
+  const result = readResult(withoutRawMarkers(bytes), 'ListBucketResult')
   const name = nameDecoder(result)
   const objects = childrenOf(result, 'Contents').map((element) => ({
     key: name(childText(element, 'Key')),
@@ -145,6 +157,14 @@ export async function listMultipartUploads(
   store: Store,
   request: ListMultipartUploadsRequest,
 ): Promise<ListMultipartUploadsResult> {
+  if (request.delimiter === '' || store.capabilities.foldsUploads) return uploadsPage(store, request)
+  return foldUploads(request, (unfolded) => uploadsPage(store, unfolded))
+}
+
+async function uploadsPage(
+  store: Store,
+  request: ListMultipartUploadsRequest,
+): Promise<ListMultipartUploadsResult> {
   const { bytes } = await store.client.document({
     method: 'GET',
     bucket: store.names.stored(request.bucket),
@@ -160,19 +180,24 @@ export async function listMultipartUploads(
     idempotent: true,
     signal: request.signal,
   })
-  const result = readResult(bytes, 'ListMultipartUploadsResult')
+  const result = readResult(withoutRawMarkers(bytes), 'ListMultipartUploadsResult')
   const name = nameDecoder(result, { always: store.capabilities.encodesUploads })
   const more = isTruncated(result)
+  const uploads = childrenOf(result, 'Upload').map((element) => ({
+    key: name(childText(element, 'Key')),
+    uploadId: shownUploadId(childText(element, 'UploadId') ?? ''),
+    initiatedAt: readTime(childText(element, 'Initiated')),
+    storageClass: childText(element, 'StorageClass') || 'STANDARD',
+  }))
+  const commonPrefixes = prefixes(result, name)
+  const { keyMarker, uploadIdMarker } = request
   return {
-    uploads: childrenOf(result, 'Upload').map((element) => ({
-      key: name(childText(element, 'Key')),
-      uploadId: shownUploadId(childText(element, 'UploadId') ?? ''),
-      initiatedAt: readTime(childText(element, 'Initiated')),
-      storageClass: childText(element, 'StorageClass') || 'STANDARD',
-    })),
-    commonPrefixes: prefixes(result, name),
+    // Behind a key without an upload are other keys alone; some stores begin with that one.
+    uploads: uploads.filter(({ key }) => uploadIdMarker !== '' || key !== keyMarker),
+    commonPrefixes,
     isTruncated: more,
-    nextKeyMarker: more ? name(childText(result, 'NextKeyMarker')) : '',
+    // The last name of the page: what a store says is encoded here and raw there.
+    nextKeyMarker: more ? (later(uploads.at(-1)?.key, commonPrefixes.at(-1)) ?? '') : '',
     nextUploadIdMarker: more ? shownUploadId(childText(result, 'NextUploadIdMarker') ?? '') : '',
   }
 }

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { childText } from '../../base/xml-reader.ts'
+import { isError } from '../../errors.ts'
 import { checkKept, checkWriteCondition } from '../capabilities.ts'
 import type {
   CompleteMultipartUploadRequest,
@@ -8,7 +10,7 @@ import type {
   UploadReference,
 } from '../storage.ts'
 import { readResult } from './documents.ts'
-import { badAnswer } from './errors.ts'
+import { badAnswer, ConnectionError } from './errors.ts'
 import { answeredAt, attributeHeaders, readEtag, versionOf } from './headers.ts'
 import { listParts } from './lists.ts'
 import { conditionHeaders, headObject, whenConditional } from './objects.ts'
@@ -17,6 +19,7 @@ import { shownUploadId, storedUploadId } from './upload-id.ts'
 
 /** A store may go over all parts before it answers. */
 const COMPLETE_TIMEOUT_MS = 10 * 60_000
+const COMPLETE_ATTEMPTS = 4
 
 export async function createMultipartUpload(
   store: Store,
@@ -27,7 +30,7 @@ export async function createMultipartUpload(
     method: 'POST',
     ...stored(store, request),
     query: { uploads: '' },
-    headers: attributeHeaders(request),
+    headers: attributeHeaders(store, request),
     idempotent: false,
     signal: request.signal,
   })
@@ -66,7 +69,7 @@ export async function completeMultipartUpload(
         `<Part><PartNumber>${partNumber}</PartNumber><ETag>"${escapeXml(etag)}"</ETag></Part>`,
     )
     .join('')
-  return whenConditional(store, condition, request, async () => {
+  const complete = async () => {
     const { bytes, headers } = await store.client.document({
       method: 'POST',
       ...stored(store, request),
@@ -83,7 +86,29 @@ export async function completeMultipartUpload(
     // Some stores leave it out of the answer to a Complete that was sent again.
     const object = await headObject(store, { bucket, key, signal })
     return { etag: object.etag, lastModified: object.lastModified, versionId: object.versionId }
-  })
+  }
+  return whenConditional(store, condition, request, () => besideOthers(store, request, complete))
+}
+
+/**
+ * Some stores fail as long as another Complete of the same upload is under way, and ever after. So it is asked what became of the
+ * upload: NoSuchUpload if it is over. An answer that never came is none of these.
+ */
+async function besideOthers<T>(
+  store: Store,
+  { bucket, key, uploadId, condition, signal }: CompleteMultipartUploadRequest,
+  complete: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await complete()
+    } catch (error) {
+      if (!isError(error, 'ServiceUnavailable') || error.cause instanceof ConnectionError) throw error
+      await listParts(store, { bucket, key, uploadId, partNumberMarker: 0, maxParts: 1 })
+      if (condition !== undefined || attempt === COMPLETE_ATTEMPTS) throw error
+      await sleep(100 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal })
+    }
+  }
 }
 
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'

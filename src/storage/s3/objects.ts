@@ -27,7 +27,7 @@ export async function putObject(store: Store, request: PutObjectRequest): Promis
     store.client.done({
       method: 'PUT',
       ...stored(store, request),
-      headers: { ...attributeHeaders(request), ...conditionHeaders(store, condition) },
+      headers: { ...attributeHeaders(store, request), ...conditionHeaders(store, condition) },
       body: { size, body },
       idempotent: condition === undefined,
       signal,

@@ -8,13 +8,15 @@ import { childrenOf, childText, readXml } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import type { ConditionSupport } from '../capabilities.ts'
 import { SCRATCH_PREFIX } from '../storage.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import { type S3Capabilities, UNPROBED } from './capabilities.ts'
 import { readAll, type StoreCall, type StoreClient } from './client.ts'
 import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
+import { ConnectionError } from './errors.ts'
 import { readEtag, type STORED_HEADERS } from './headers.ts'
 import type { BodyIntegrity } from './upload-body.ts'
 
+const MORE_METADATA_BYTES = 4096
 const OTHER_ETAG = '"00000000000000000000000000000000"'
 const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> = {
   'cache-control': 'max-age=1',
@@ -216,7 +218,12 @@ async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
 
 async function probeUploads(
   scratch: Scratch,
-): Promise<Pick<S3Capabilities, 'listsUploads' | 'encodesUploads' | 'listsBehindNoPart' | 'abortsUnknown'>> {
+): Promise<
+  Pick<
+    S3Capabilities,
+    'listsUploads' | 'encodesUploads' | 'foldsUploads' | 'listsBehindNoPart' | 'abortsUnknown'
+  >
+> {
   const key = 'to list'
   const uploadId = await beginUpload(scratch, key)
   await scratch.ask(key, { method: 'PUT', query: { uploadId, partNumber: 2 }, body: small })
@@ -226,10 +233,13 @@ async function probeUploads(
   const list = readResult(await scratch.list(query), 'ListMultipartUploadsResult')
   const found = childrenOf(list, 'Upload').find((upload) => childText(upload, 'UploadId') === uploadId)
   const shown = found === undefined ? key : (childText(found, 'Key') ?? '')
+  const folding = { uploads: '', prefix: `${scratch.prefix}to`, delimiter: ' ' }
+  const folded = readResult(await scratch.list(folding), 'ListMultipartUploadsResult')
   const abort = async () => (await scratch.ask(key, { method: 'DELETE', query: { uploadId } })).status
   await abort()
   return {
     listsUploads: found !== undefined,
+    foldsUploads: childrenOf(folded, 'CommonPrefixes').some((prefix) => childText(prefix, 'Prefix')),
     listsBehindNoPart:
       behind.status === 200 && childrenOf(readResult(behind.bytes, 'ListPartsResult'), 'Part').length === 1,
     encodesUploads: childText(list, 'EncodingType') !== 'url' && !shown.endsWith(key),
@@ -261,7 +271,9 @@ async function tryComplete(scratch: Scratch, condition: Readonly<Record<string, 
   return status
 }
 
-async function probeAttributes(scratch: Scratch): Promise<Pick<S3Capabilities, 'headers' | 'listsWrites'>> {
+async function probeAttributes(
+  scratch: Scratch,
+): Promise<Pick<S3Capabilities, 'headers' | 'listsWrites' | 'underscores' | 'metadataBytes'>> {
   const headers: Record<string, boolean> = {}
   for (const [name, value] of Object.entries(HEADER_VALUES)) {
     const { status } = await scratch.ask('headers', {
@@ -276,7 +288,26 @@ async function probeAttributes(scratch: Scratch): Promise<Pick<S3Capabilities, '
   const listsWrites = childrenOf(list, 'Contents').some((object) =>
     childText(object, 'Key')?.endsWith('/headers'),
   )
-  return { headers, listsWrites }
+  const underscore = { 'x-amz-meta-under_score': 'kept' }
+  const { status } = await scratch.ask('headers', { method: 'PUT', headers: underscore, body: small })
+  const head = await scratch.ask('headers', { method: 'HEAD' })
+  const underscores = status === 200 && head.headers['x-amz-meta-under_score'] === 'kept'
+  return { headers, listsWrites, underscores, metadataBytes: await probeMetadata(scratch) }
+}
+
+/** Where there is room behind S3's 2 KiB the envelope takes none of the client's. */
+async function probeMetadata(scratch: Scratch): Promise<number> {
+  const name = 'x-amz-meta-room'
+  const value = 'r'.repeat(MORE_METADATA_BYTES - 'room'.length)
+  try {
+    const put = await scratch.ask('metadata', { method: 'PUT', headers: { [name]: value }, body: small })
+    const head = await scratch.ask('metadata', { method: 'HEAD' })
+    if (put.status === 200 && head.headers[name] === value) return MORE_METADATA_BYTES
+  } catch (error) {
+    // Headers that are too long for it may end the connection.
+    if (!(error instanceof ConnectionError)) throw error
+  }
+  return UNPROBED.metadataBytes
 }
 
 async function probeLeadingSlash(scratch: Scratch): Promise<boolean> {

@@ -1,0 +1,54 @@
+import type { ListMultipartUploadsRequest, ListMultipartUploadsResult } from '../storage.ts'
+import { badAnswer } from './errors.ts'
+
+/** Behind every name that the servers know. */
+const LAST = '\u{10ffff}'
+
+/**
+ * A page of uploads with common prefixes, made of pages without: some stores know no delimiter here, and some leave out what they fold.
+ * A page that ends with a common prefix is followed by what lies behind all that it holds.
+ */
+export async function foldUploads(
+  request: ListMultipartUploadsRequest,
+  page: (request: ListMultipartUploadsRequest) => Promise<ListMultipartUploadsResult>,
+): Promise<ListMultipartUploadsResult> {
+  const { prefix, delimiter, keyMarker, maxUploads } = request
+  const uploads: ListMultipartUploadsResult['uploads'][number][] = []
+  const commonPrefixes = new Set<string>()
+  let last = { nextKeyMarker: '', nextUploadIdMarker: '' }
+  let from = { keyMarker, uploadIdMarker: request.uploadIdMarker }
+  for (;;) {
+    const found = await page({ ...request, ...from, delimiter: '', maxUploads: 1000 })
+    let folded: string | null = null
+    for (const upload of found.uploads) {
+      folded = foldedName(upload.key, prefix, delimiter)
+      if (folded !== null && (folded === keyMarker || commonPrefixes.has(folded))) continue
+      if (uploads.length + commonPrefixes.size >= maxUploads)
+        return { uploads, commonPrefixes: [...commonPrefixes], isTruncated: true, ...last }
+      if (folded === null) uploads.push(upload)
+      else commonPrefixes.add(folded)
+      last = {
+        nextKeyMarker: folded ?? upload.key,
+        nextUploadIdMarker: folded === null ? upload.uploadId : '',
+      }
+    }
+    if (!found.isTruncated) {
+      const end = { isTruncated: false, nextKeyMarker: '', nextUploadIdMarker: '' }
+      return { uploads, commonPrefixes: [...commonPrefixes], ...end }
+    }
+    const next = { keyMarker: found.nextKeyMarker, uploadIdMarker: found.nextUploadIdMarker }
+    if (next.keyMarker === from.keyMarker && next.uploadIdMarker === from.uploadIdMarker)
+      throw badAnswer('a list of uploads that does not go on')
+    const behind = folded === null ? '' : folded + LAST
+    from = isBehind(behind, next.keyMarker) ? { keyMarker: behind, uploadIdMarker: '' } : next
+  }
+}
+
+function isBehind(a: string, b: string): boolean {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0
+}
+
+function foldedName(key: string, prefix: string, delimiter: string): string | null {
+  const at = key.indexOf(delimiter, prefix.length)
+  return at < 0 ? null : key.slice(0, at + delimiter.length)
+}
