@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, rm } from 'node:fs/promises'
+import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SaxesParser } from 'saxes'
 
@@ -25,11 +25,14 @@ export interface SuiteRun {
   readonly select: string | undefined
   /** Where the report stays, with what each failed test said. */
   readonly report: string
+  /** Where the suite's own output goes: to this process's, or a file. */
+  readonly output: 'inherit' | (string & {})
 }
 
-/** The suite's own output goes to this process's. */
-export async function runSuite({ suite, configuration, select, report }: SuiteRun): Promise<Outcomes> {
+export async function runSuite(o: SuiteRun): Promise<Outcomes> {
+  const { suite, configuration, select, report, output } = o
   await rm(report, { force: true })
+  const file = output === 'inherit' ? null : await open(output, 'w')
   const options = ['--quiet', '--tb=short', '--show-capture=no', '--no-summary', '-p', 'no:cacheprovider']
   const chosen = select === undefined ? [] : ['-k', select]
   const pytest = spawn(
@@ -47,10 +50,11 @@ export async function runSuite({ suite, configuration, select, report }: SuiteRu
     {
       cwd: suite,
       env: { ...process.env, S3TEST_CONF: configuration },
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', file?.fd ?? 'inherit', file?.fd ?? 'inherit'],
     },
   )
   const [code] = (await once(pytest, 'exit')) as [number | null]
+  await file?.close()
   // 0 all passed, 1 some failed; anything else is a suite that did not run.
   if (code !== 0 && code !== 1) throw new Error(`pytest ended with ${code}`)
   return readReport(await readFile(report, 'utf8'))
