@@ -15,6 +15,7 @@ import { DirectoryLockedError, lockDirectory } from '../storage/filesystem/direc
 import { createLog } from '../telemetry/log.ts'
 import { banner } from './banner.ts'
 import { loadOrMakeCredentials, makeDataDirectory } from './credentials.ts'
+import { closeLostConnections } from './lost-connections.ts'
 import { inWords } from './refusal.ts'
 import { onSignal } from './signals.ts'
 import { boundYoungGeneration } from './young-generation.ts'
@@ -90,7 +91,8 @@ function runPrimary(
     let announced = false
     let listening = 0
     let crashes = 0
-    const fork = () => cluster.fork({ [WORKER_CREDENTIALS]: JSON.stringify(credentials) })
+    const fork = () =>
+      closeLostConnections(cluster.fork({ [WORKER_CREDENTIALS]: JSON.stringify(credentials) }))
     cluster.on('listening', (_worker, address) => {
       crashes = 0
       if (++listening !== config.workers || announced) return

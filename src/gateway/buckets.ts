@@ -1,4 +1,5 @@
 import type { StoredBucket } from '../storage/storage.ts'
+import { dropUploads } from './drop-uploads.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket, checkNewBucketName } from './names.ts'
 
@@ -35,4 +36,7 @@ export async function headBucket(gateway: Gateway, bucket: string): Promise<void
 export async function deleteBucket(gateway: Gateway, bucket: string): Promise<void> {
   checkBucket(gateway, bucket)
   await gateway.storage.deleteBucket(bucket)
+  await dropUploads(gateway, bucket).catch((error: unknown) =>
+    gateway.warn('uploads of a deleted bucket are left behind', error),
+  )
 }

@@ -6,6 +6,7 @@ import { FooterCache } from './footer-cache.ts'
 import { PlaintextPolicy } from './plaintext-policy.ts'
 import { readCors } from './subresources/read-cors.ts'
 import { UploadKeyCache } from './upload-key-cache.ts'
+import { UploadNameCache } from './upload-names.ts'
 
 /**
  * What every operation of this room works with. Operations are plain functions `operation(gateway, input)`, one a
@@ -22,6 +23,7 @@ export interface Gateway {
   /** For what goes wrong behind a finished answer (left-over state of an upload, say). */
   readonly warn: (message: string, error: unknown) => void
   readonly uploads: UploadKeyCache
+  readonly uploadNames: UploadNameCache
   readonly footers: FooterCache
   /** Sub-resources that are handed on to the store though they let others in, or data out. */
   readonly forward: ReadonlySet<string>
@@ -56,6 +58,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     now: options.now ?? Date.now,
     warn: options.warn ?? (() => undefined),
     uploads: new UploadKeyCache(),
+    uploadNames: new UploadNameCache(),
     footers: new FooterCache(),
     wholeReads: new ByteBudget(WHOLE_READ_BYTES),
     plaintext: new PlaintextPolicy(options.readsPlaintext ?? (() => false)),

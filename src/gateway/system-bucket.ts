@@ -1,7 +1,7 @@
 import { setTimeout as sleep, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { integrityError } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import type { ListedObject, Storage, WriteCondition } from '../storage/storage.ts'
+import type { ListedObject, Storage, UserMetadata, WriteCondition } from '../storage/storage.ts'
 import { readWhole } from './open-object.ts'
 
 /* The deployment's own small objects, in the one bucket that no client reaches. */
@@ -16,12 +16,13 @@ export async function putSystemObject(
   key: string,
   bytes: Buffer,
   condition?: WriteCondition,
+  metadata: UserMetadata = {},
 ): Promise<void> {
   await storage.putObject({
     bucket: systemBucket,
     key,
     headers: { 'content-type': 'application/octet-stream' },
-    metadata: {},
+    metadata,
     storageClass: 'STANDARD',
     size: bytes.length,
     body: once(bytes),

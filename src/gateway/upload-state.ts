@@ -20,6 +20,7 @@ import type { Gateway } from './gateway.ts'
 import { NO_METADATA, openObjectKey, sealUnderDataKey } from './object-envelope.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
 import type { UploadInit } from './upload-key-cache.ts'
+import { uploadNames } from './upload-names.ts'
 
 /*
  * The state of uploads under way, kept in the system bucket so that any replica can go on with any upload:
@@ -70,7 +71,13 @@ export async function writeInit(gateway: Gateway, upload: UploadName, init: Uplo
     json(payload),
     init.stateEnvelope,
   )
-  await putSystemObject(gateway, `${uploadPrefix(upload)}init`, bytes)
+  await putSystemObject(
+    gateway,
+    `${uploadPrefix(upload)}init`,
+    bytes,
+    undefined,
+    uploadNames(gateway, upload),
+  )
   gateway.uploads.set(cacheKey(upload), init)
 }
 
@@ -185,6 +192,7 @@ export function stashKey(upload: UploadName, part: Pick<PartRecord, 'partNumber'
 export async function removeState(gateway: Gateway, upload: UploadName): Promise<void> {
   gateway.uploads.delete(cacheKey(upload))
   const prefix = uploadPrefix(upload)
+  gateway.uploadNames.set(prefix, { upload: null })
   const keys: string[] = []
   for await (const { key } of systemObjects(gateway, prefix)) if (key !== `${prefix}done`) keys.push(key)
   await deleteSystemObjects(gateway, keys)

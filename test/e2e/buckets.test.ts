@@ -27,8 +27,10 @@ const create = (bucket: string, headers: RawRequest['headers'] = {}, body = '') 
 
 describe('names of buckets', () => {
   it('CreateBucket_validName is taken', async () => {
-    for (const name of ['abc', '0-9', 'a.b.c', 'a-b.c--d', '1.2.3.x', `x${'y'.repeat(62)}`])
+    const longest = 'x'.padEnd(63 - gateway.bucketPrefix.length, 'y')
+    for (const name of ['abc', '0-9', 'a.b.c', 'a-b.c--d', '1.2.3.x', longest])
       assert.deepEqual(outcome(await create(name)), [200, undefined], name)
+    assert.deepEqual(outcome(await create(`${longest}y`)), [400, 'InvalidBucketName'])
   })
 
   it('CreateBucket_invalidName is InvalidBucketName', async () => {

@@ -5,6 +5,7 @@ import { GetBucketLocationCommand, HeadBucketCommand, type S3Client } from '@aws
 import { TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { type RawAnswer, send } from '../lib/raw-http.ts'
+import { realStore, takesName } from '../lib/real-store.ts'
 
 const Bucket = 'lists'
 let gateway: TestGateway
@@ -71,11 +72,11 @@ const AWKWARD = [
 
 describe('keys in lists', () => {
   before(async () => {
-    for (const key of AWKWARD) await bucket.put(`awkward/${key}`.slice(0, 1024), key)
+    for (const key of keys) await bucket.put(key, key)
   })
-  const keys = AWKWARD.map((key) => `awkward/${key}`.slice(0, 1024)).sort((a, b) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
-  )
+  const keys = AWKWARD.map((key) => `awkward/${key}`.slice(0, 1024))
+    .filter(takesName)
+    .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
   it('ListObjects_encoded gives each key back, in the order of its bytes, in all three lists and any page size', async () => {
     for (const [kind, marker, next] of [
@@ -145,6 +146,7 @@ describe('pages of lists', () => {
   })
 
   it('ListObjects_delimiter folds by it, whatever it is, and pages see each name once', async () => {
+    const mayBeShort = realStore()?.differences.foldsAfterwards !== undefined
     for (const [delimiter, want] of [
       ['/', ['p/a', 'p/b/', 'p/c', 'p/d/', 'p/e']],
       ['/1', ['p/a', 'p/b/1', 'p/b/2', 'p/c', 'p/d/1', 'p/d/2/3', 'p/e']],
@@ -162,7 +164,9 @@ describe('pages of lists', () => {
           for (let more = true; more; ) {
             const page = await list({ ...kind, ...from, delimiter, prefix: 'p/', 'max-keys': size })
             const found = names(page)
-            assert.ok(found.length === size || one(page, 'IsTruncated') === 'false', 'pages are full')
+            const isFull = found.length === size || one(page, 'IsTruncated') === 'false'
+            assert.ok(isFull || (mayBeShort && delimiter !== '/'), 'pages are full')
+            assert.ok(found.length > 0)
             if (marker !== 'marker') assert.equal(one(page, 'KeyCount'), String(found.length))
             seen.push(...found)
             more = one(page, 'IsTruncated') === 'true'

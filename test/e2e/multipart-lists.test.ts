@@ -3,13 +3,16 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import {
   AbortMultipartUploadCommand,
+  DeleteBucketCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListPartsCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { TestBucket } from '../lib/bucket.ts'
+import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { listsByKey } from '../lib/lists-by-key.ts'
 import { send } from '../lib/raw-http.ts'
 
 const MIB = 1024 * 1024
@@ -74,6 +77,80 @@ describe('ListParts', () => {
     assert.deepEqual(await list('part-number-marker=10000&'), [200, 'false', false])
     for (const marker of ['-1', 'x', '99999999999'])
       assert.deepEqual(await list(`part-number-marker=${marker}&`), [400, undefined, false], marker)
+  })
+})
+
+describe('ListMultipartUploads before a store that lists the uploads of one key at a time', () => {
+  let one: TestGateway
+  let other: TestGateway
+  before(async () => {
+    one = await startGateway({ wrap: listsByKey })
+    other = await startGateway({ beside: one, wrap: listsByKey })
+  })
+  after(async () => {
+    await other.close()
+    await one.close()
+  })
+
+  it('has all that are under way, whichever process began or ended them, page by page', async () => {
+    const [here, there] = [
+      await TestBucket.create(one.client(), 'by-key'),
+      TestBucket.of(other.client(), 'by-key'),
+    ]
+    const begun: string[] = []
+    for (const key of ['u/b/1', 'ü 1', 'u/a', 'u/b/2', 'u/a', 'u/c'])
+      begun.push(`${key} ${await here.begin(key)}`)
+    const list = async (bucket: TestBucket, more: object) => {
+      const seen: string[] = []
+      let marker: object | null = {}
+      while (marker !== null) {
+        const page: ListMultipartUploadsCommandOutput = await bucket.s3.send(
+          new ListMultipartUploadsCommand({ Bucket: 'by-key', ...more, ...marker }),
+        )
+        seen.push(...(page.CommonPrefixes ?? []).map(({ Prefix }) => `${Prefix}`))
+        seen.push(...(page.Uploads ?? []).map(({ Key, UploadId }) => `${Key} ${UploadId}`))
+        const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page
+        marker = page.IsTruncated === true ? { KeyMarker, UploadIdMarker } : null
+      }
+      return seen
+    }
+    const under = (prefix: string) => begun.filter((upload) => upload.startsWith(prefix)).sort()
+    for (const MaxUploads of [1, 2, 3, 1000]) {
+      assert.deepEqual(await list(there, { MaxUploads }), [...begun].sort(), `max-uploads ${MaxUploads}`)
+      assert.deepEqual(await list(there, { MaxUploads, Prefix: 'u/a' }), under('u/a'))
+      const folded = [...under('u/a'), 'u/b/', ...under('u/c')]
+      const asked = { MaxUploads, Prefix: 'u/', Delimiter: '/' }
+      assert.deepEqual((await list(there, asked)).sort(), folded.sort())
+    }
+    for (const upload of [...under('u/b'), ...under('u/c')]) {
+      const [Key, UploadId] = upload.split(' ')
+      await here.s3.send(new AbortMultipartUploadCommand({ Bucket: 'by-key', Key, UploadId }))
+    }
+    const parts = await there.send('ü 1', begun[1]?.split(' ')[2] ?? '', 1, Buffer.from('x'))
+    await there.complete('ü 1', begun[1]?.split(' ')[2] ?? '', [parts])
+    for (const bucket of [here, there]) assert.deepEqual(await list(bucket, {}), under('u/a'))
+    await fails(list(TestBucket.of(there.s3, 'by-key'), { Bucket: 'nowhere' }), 'NoSuchBucket', 404)
+  })
+
+  it('forgets those of a bucket that is deleted, also when another gets its name', async () => {
+    const gone = await TestBucket.create(one.client(), 'soon-gone')
+    const id = await gone.begin('open')
+    await gone.send('open', id, 1, Buffer.from('x'))
+    await gone.s3.send(new DeleteBucketCommand({ Bucket: 'soon-gone' }))
+    const again = await TestBucket.create(other.client(), 'soon-gone')
+    const { Uploads } = await again.s3.send(new ListMultipartUploadsCommand({ Bucket: 'soon-gone' }))
+    assert.equal(Uploads, undefined)
+    await fails(again.send('open', id, 2, Buffer.from('x')), 'NoSuchUpload', 404)
+    const left = await one.storage.listObjects({
+      ...{
+        bucket: 'sealgate-system',
+        prefix: 'v1/mpu/soon-gone/',
+        delimiter: '',
+        startAfter: '',
+        maxKeys: 10,
+      },
+    })
+    assert.deepEqual(left.objects, [])
   })
 })
 

@@ -15,6 +15,7 @@ import { sealgate } from '../cli/run.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { MemoryRecords } from '../lib/memory-records.ts'
+import { storeEnvironment } from '../lib/real-store.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
 import { storedOf } from '../recovery/helpers.ts'
 
@@ -59,7 +60,12 @@ async function restart(environment: Record<string, string>): Promise<S3Client> {
 }
 
 async function command(environment: Record<string, string>, ...args: string[]) {
-  const run = sealgate(args, { ...EPOCHS, ...environment, SEALGATE_DATA_DIR: dataDir })
+  const run = sealgate(args, {
+    ...EPOCHS,
+    ...storeEnvironment(dataDir),
+    ...environment,
+    SEALGATE_DATA_DIR: dataDir,
+  })
   return { status: await run.exit, output: run.output() }
 }
 
@@ -231,13 +237,15 @@ describe('leaving a key service', () => {
       (await command(moving, 'keys', 'export')).output.split('\n')[1],
       readFileSync(backup, 'utf8').split('\n')[1],
     )
-    const environment = { ...moving, SEALGATE_DATA_DIR: dataDir }
-    const { storage, close } = await openOffline(loadConfig(undefined, environment), { write: true })
+    const environment = { ...storeEnvironment(dataDir), ...moving, SEALGATE_DATA_DIR: dataDir }
+    const config = loadConfig(undefined, environment)
+    const { systemBucket } = config
+    const { storage, close } = await openOffline(config, { write: true })
     const { bytes, ...metadata } = await storedOf(storage, 'photos', keys[0]!)
     writeFileSync(join(dataDir, 'sealed'), bytes)
     writeFileSync(join(dataDir, 'sealed.metadata.json'), JSON.stringify(metadata))
-    for await (const { key } of systemObjects({ storage, systemBucket: 'sealgate-system' }, 'v1/ring/'))
-      await storage.deleteObject({ bucket: 'sealgate-system', key })
+    for await (const { key } of systemObjects({ storage, systemBucket }, 'v1/ring/'))
+      await storage.deleteObject({ bucket: systemBucket, key })
     await close()
     const bucket = TestBucket.of(await restart(moving), 'photos')
     await fails(bucket.read(keys[0]!), 'KMS.NotFoundException', 400)
@@ -269,7 +277,7 @@ describe('leaving a key service', () => {
       [cut.status, /^sealgate: .*ring\.jsonl: the backup is damaged: /.test(cut.output)],
       [2, true],
     )
-    const other = { ...moving, SEALGATE_SYSTEM_BUCKET: 'another-system' }
+    const other = { ...moving, SEALGATE_SYSTEM_BUCKET: `another-${randomUUID()}` }
     writeFileSync(backup, text)
     const claimed = await command(other, 'keys', 'import', backup)
     assert.match(claimed.output, /The store is now that of the deployment /)

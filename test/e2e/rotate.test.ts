@@ -11,11 +11,16 @@ import { openOffline } from '../../src/offline.ts'
 import { sealgate } from '../cli/run.ts'
 import { TestBucket } from '../lib/bucket.ts'
 import { parseDekEnvelope } from '../lib/dek-envelope.ts'
+import { storeEnvironment } from '../lib/real-store.ts'
 import { type RunningServer, startServer } from '../lib/server.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sealgate-rotate-'))
 const POLL_MS = 300
-const environment = { SEALGATE_DATA_DIR: dataDir, SEALGATE_EPOCH_POLL_MS: String(POLL_MS) }
+const environment = {
+  ...storeEnvironment(dataDir),
+  SEALGATE_DATA_DIR: dataDir,
+  SEALGATE_EPOCH_POLL_MS: String(POLL_MS),
+}
 let server: RunningServer
 let s3: S3Client
 

@@ -29,6 +29,8 @@ export interface TestGateway {
   readonly directory: string
   readonly gateway: Gateway
   readonly storage: Storage
+  /** How much of the name of a bucket is the lane's. */
+  readonly bucketPrefix: string
   readonly outcomes: { operation: string; status: number; error?: string | undefined; cause?: unknown }[]
   client(config?: Partial<S3ClientConfig>): S3Client
   close(): Promise<void>
@@ -57,16 +59,16 @@ export interface TestGatewayOptions {
 }
 
 /** The fs store, or that of the lane: then with buckets of its own. */
-function openTestStore(directory: string): Promise<Storage> {
+function openTestStore(directory: string, prefix: string): Promise<Storage> {
   if (realStore() === null) return openFilesystemStorage({ directory: join(directory, 'store') })
-  const prefix = `t${randomBytes(5).toString('hex')}-`
   return openRealStore({ systemBucket: `${prefix}of-the-store`, bucketPrefix: prefix })
 }
 
 export async function startGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
   const { beside } = options
   const directory = beside?.directory ?? (await mkdtemp(join(tmpdir(), 'sealgate-test-')))
-  const opened = beside?.storage ?? options.store ?? (await openTestStore(directory))
+  const bucketPrefix = realStore() === null ? '' : `t${randomBytes(5).toString('hex')}-`
+  const opened = beside?.storage ?? options.store ?? (await openTestStore(directory, bucketPrefix))
   const storage = options.wrap?.(opened) ?? opened
   if (beside === undefined) createKeyring(join(directory, 'keyring.json'))
   const keyring = loadKeyring(join(directory, 'keyring.json'))
@@ -122,6 +124,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     directory,
     gateway,
     storage: opened,
+    bucketPrefix,
     outcomes,
     client(config = {}) {
       const credentials = { accessKeyId, secretAccessKey }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { Differences } from '../conformance/storage.ts'
@@ -6,15 +7,16 @@ import type { Differences } from '../conformance/storage.ts'
 export interface RealStore {
   readonly name: string
   readonly differences: Differences
+  /** Besides STANDARD. */
+  readonly storageClasses: readonly string[]
   /** Tests of the wire that ask for what it cannot do: name and reason. */
   readonly expected: Readonly<Record<string, string>>
 }
 
 const MINIO: RealStore = {
   name: 'MinIO',
+  storageClasses: ['REDUCED_REDUNDANCY'],
   expected: {
-    'DeleteObjects_and_names: every legal name is its own':
-      'objects lie in directories: it refuses names that are none',
     'tags of a bucket have the letters of every language': 'it knows the letters of ASCII',
     'CORS rules come back as they went in, and are removed':
       'it keeps no CORS rules, and answers every origin itself',
@@ -22,6 +24,8 @@ const MINIO: RealStore = {
     'may read what the rules allow, and errors, and other origins may not': 'it keeps no CORS rules',
     'cost the store one look at the rules for many requests': 'it keeps no CORS rules',
     'lifecycle rules may end uploads that are not completed': 'it ends them by itself',
+    'of an upload under way is its storage class, which its lists tell':
+      'its lists of parts and uploads say STANDARD of all',
   },
   differences: {
     equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
@@ -44,6 +48,7 @@ const MINIO: RealStore = {
 
 const CEPH: RealStore = {
   name: 'Ceph RGW',
+  storageClasses: ['STANDARD_IA'],
   expected: {
     'sizes in lifecycle rules are plaintext here, and what lets through the same objects at the store':
       'it drops sizes from filters without a word, and so the gateway refuses them',
@@ -67,12 +72,24 @@ export function realStore(): RealStore | null {
   return store
 }
 
+/** Of the store under test, besides STANDARD: at least one. */
+export function storageClasses(): readonly string[] {
+  return realStore()?.storageClasses ?? ['STANDARD_IA', 'GLACIER_IR', 'REDUCED_REDUNDANCY', 'ONEZONE_IA']
+}
+
+/** Whether the store under test takes objects of that name. */
+export function takesName(key: string): boolean {
+  return realStore()?.differences.refusedNames?.refuses(key) !== true
+}
+
+/** Of these names, those that the store under test takes, and lists when it has them all. */
+export function namesTaken(keys: readonly string[]): string[] {
+  const taken = keys.filter(takesName)
+  if (realStore()?.differences.hidesBehindObject === undefined) return taken
+  return taken.filter((key) => !taken.some((other) => key.startsWith(`${other}/`)))
+}
+
 export function openRealStore(names: { systemBucket: string; bucketPrefix?: string }): Promise<Storage> {
-  const variable = (name: string) => {
-    const value = process.env[name]
-    if (value === undefined) throw new Error(`${name} is not set`)
-    return value
-  }
   return openS3Storage({
     endpoint: variable('TEST_STORE_ENDPOINT'),
     region: null,
@@ -83,4 +100,25 @@ export function openRealStore(names: { systemBucket: string; bucketPrefix?: stri
     },
     ...names,
   })
+}
+
+/** The environment of a process that serves from a directory: nothing for the fs store, or that of the lane, with buckets that are the directory's own. */
+export function storeEnvironment(dataDir: string): Readonly<Record<string, string>> {
+  if (realStore() === null) return {}
+  const prefix = `t${createHash('sha256').update(dataDir).digest('hex').slice(0, 10)}-`
+  return {
+    SEALGATE_STORE: 's3',
+    SEALGATE_S3_ENDPOINT: variable('TEST_STORE_ENDPOINT'),
+    SEALGATE_S3_ADDRESSING: 'path',
+    SEALGATE_S3_ACCESS_KEY_ID: variable('TEST_STORE_ACCESS_KEY_ID'),
+    SEALGATE_S3_SECRET_ACCESS_KEY: variable('TEST_STORE_SECRET_ACCESS_KEY'),
+    SEALGATE_S3_BUCKET_PREFIX: prefix,
+    SEALGATE_SYSTEM_BUCKET: `${prefix}system`,
+  }
+}
+
+function variable(name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} is not set`)
+  return value
 }

@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { storeEnvironment } from './real-store.ts'
 
 export interface ServerOptions {
   /** Kept after `stop` when given; otherwise a temporary directory, removed by `stop`. */
@@ -59,6 +60,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
       SEALGATE_DATA_DIR: dataDir,
       SEALGATE_ACCESS_KEY_ID: accessKeyId,
       SEALGATE_SECRET_ACCESS_KEY: secretAccessKey,
+      ...storeEnvironment(dataDir),
       ...options.env,
     },
   })

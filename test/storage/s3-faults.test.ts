@@ -348,6 +348,15 @@ describe("a store's refusals", () => {
     fault = answer('HTTP/1.1 400 Bad Request\nx-minio-error-code: InvalidBucketName\nContent-Length: 0\n\n')
     await fails(storage.headBucket('b'), 'NoSuchBucket')
     await fails(storage.headObject(name), 'NoSuchBucket')
+    // Or what a GET of the same says.
+    const bare = answer('HTTP/1.1 400 Bad Request\nContent-Length: 0\n\n')
+    const refused = refusal('400 Bad Request', 'XMinioInvalidResourceName')
+    fault = (head, socket) => (head.startsWith('HEAD') ? bare : refused)(head, socket)
+    await fails(storage.headObject(name), 'InvalidURI')
+    assert.deepEqual(
+      heads.slice(-2).map((head) => head.split(' ')[0]),
+      ['HEAD', 'GET'],
+    )
   })
 
   it('that name another region are signed for that one', async () => {

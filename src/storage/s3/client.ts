@@ -139,8 +139,8 @@ export class StoreClient {
   }
 
   /**
-   * The answer to a HEAD has no document, and few servers name a bucket's region in a header as S3 does: why one that is about a bucket was not
-   * understood is asked again, by a GET of where the bucket is.
+   * The answer to a HEAD has no document, and few servers name a bucket's region in a header as S3 does: why one was not understood is asked
+   * again, by a GET of where the bucket is, or of a byte of the object.
    */
   async #whyRefused(
     { method, bucket, key, signal }: StoreCall,
@@ -150,15 +150,10 @@ export class StoreClient {
       readFailure(status, await readAll(body, MAX_ERROR_BYTES), headers)
     const failure = await read(response)
     const { status, code, region } = failure
-    const isMute = method === 'HEAD' && key === undefined && code === '' && region === undefined
+    const isMute = method === 'HEAD' && code === '' && region === undefined
     if (!isMute || (status !== 400 && status !== 301)) return failure
-    const asked = await this.once({
-      method: 'GET',
-      bucket,
-      query: { location: '' },
-      idempotent: true,
-      signal,
-    })
+    const same = key === undefined ? { query: { location: '' } } : { key, headers: { range: 'bytes=0-0' } }
+    const asked = await this.once({ method: 'GET', bucket, ...same, idempotent: true, signal })
     if (asked.status === status) return read(asked)
     asked.body.destroy()
     return failure

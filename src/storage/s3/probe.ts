@@ -4,7 +4,7 @@
  * not.
  */
 import { randomBytes } from 'node:crypto'
-import { childrenOf, childText, readXml } from '../../base/xml-reader.ts'
+import { childrenOf, childText, readXml, type XmlElement } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import type { ConditionSupport } from '../capabilities.ts'
 import { SCRATCH_PREFIX } from '../storage.ts'
@@ -228,17 +228,19 @@ async function probeUploads(
   const uploadId = await beginUpload(scratch, key)
   await scratch.ask(key, { method: 'PUT', query: { uploadId, partNumber: 2 }, body: small })
   const behind = await scratch.ask(key, { method: 'GET', query: { uploadId, 'part-number-marker': 1 } })
-  // Without a prefix: that is how all uploads of a bucket are found.
-  const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000, 'key-marker': scratch.prefix }
-  const list = readResult(await scratch.list(query), 'ListMultipartUploadsResult')
-  const found = childrenOf(list, 'Upload').find((upload) => childText(upload, 'UploadId') === uploadId)
+  const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000 }
+  const list = readResult(await scratch.list({ ...query, 'key-marker': scratch.prefix }), UPLOADS)
+  const isOurs = (upload: XmlElement) => childText(upload, 'UploadId') === uploadId
+  const found = childrenOf(list, 'Upload').find(isOurs)
+  // Some find none by part of a key, and without a prefix only what they have in memory.
+  const below = readResult(await scratch.list({ ...query, prefix: scratch.prefix }), UPLOADS)
   const shown = found === undefined ? key : (childText(found, 'Key') ?? '')
   const folding = { uploads: '', prefix: `${scratch.prefix}to`, delimiter: ' ' }
-  const folded = readResult(await scratch.list(folding), 'ListMultipartUploadsResult')
+  const folded = readResult(await scratch.list(folding), UPLOADS)
   const abort = async () => (await scratch.ask(key, { method: 'DELETE', query: { uploadId } })).status
   await abort()
   return {
-    listsUploads: found !== undefined,
+    listsUploads: found !== undefined && childrenOf(below, 'Upload').some(isOurs),
     foldsUploads: childrenOf(folded, 'CommonPrefixes').some((prefix) => childText(prefix, 'Prefix')),
     listsBehindNoPart:
       behind.status === 200 && childrenOf(readResult(behind.bytes, 'ListPartsResult'), 'Part').length === 1,
@@ -246,6 +248,8 @@ async function probeUploads(
     abortsUnknown: (await abort()) < 300,
   }
 }
+
+const UPLOADS = 'ListMultipartUploadsResult'
 
 async function beginUpload(scratch: Scratch, key: string): Promise<string> {
   const { bytes } = await scratch.ask(key, { method: 'POST', query: { uploads: '' } })
