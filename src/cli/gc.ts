@@ -38,7 +38,7 @@ function inWords({ uploads, collected, waiting, records, listsUploads }: Report,
     )
   if (!listsUploads)
     lines.push(
-      'This store does not list all of its uploads, so only the state of completed ones can be removed.',
+      'This store does not list all of its uploads. It was asked by the keys that the gateway noted; state without such a note was kept.',
     )
   if (dryRun) lines.push('Nothing was changed.')
   return lines.join('\n')

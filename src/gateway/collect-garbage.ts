@@ -1,10 +1,12 @@
 import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import { ROTATE_PREFIX } from '../keys/index.ts'
-import { SCRATCH_PREFIX } from '../storage/storage.ts'
+import { SCRATCH_PREFIX, type StoredUpload } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
+import { underWay } from './list-noted-uploads.ts'
 import { checkBucket } from './names.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
+import { notedUploads, type PlacedUpload } from './upload-names.ts'
 import { UPLOADS_PREFIX, uploadPrefix } from './upload-state.ts'
 
 const DAY_MS = 86_400_000
@@ -56,17 +58,15 @@ export async function collectGarbage(
   }
   let [uploads, collected] = [0, 0]
   let bucket = ''
-  let live: ReadonlySet<string> = new Set()
+  let { live, isKnown } = NOTHING_KNOWN
   for await (const state of uploadStates(collector)) {
     uploads += 1
     onProgress()
     if (state.bucket !== bucket) {
       bucket = state.bucket
-      live = await liveUploads(collector, bucket)
+      ;({ live, isKnown } = await storedUploads(collector, bucket))
     }
-    if (live.has(state.prefix)) continue
-    // A store that does not show all its uploads says nothing by not showing one.
-    if (state.doneAt === null && !collector.storage.capabilities.listsUploads) continue
+    if (live.has(state.prefix) || (state.doneAt === null && !isKnown(state.prefix))) continue
     const since = state.doneAt ?? known[state.prefix] ?? now
     if (now - since < DAY_MS) {
       if (state.doneAt === null) orphans[state.prefix] = since
@@ -120,6 +120,39 @@ async function* uploadStates(collector: Collector): AsyncGenerator<UploadState> 
     if (key === `${prefix}done`) state.doneAt = lastModified
   }
   if (state !== undefined) yield state
+}
+
+/** What the store says of the uploads of a bucket, by the prefixes of their state. */
+interface StoredUploads {
+  readonly live: ReadonlySet<string>
+  /** Whether it would list that upload. */
+  readonly isKnown: (prefix: string) => boolean
+}
+
+const NOTHING_KNOWN: StoredUploads = { live: new Set(), isKnown: () => false }
+
+async function storedUploads(collector: Collector, bucket: string): Promise<StoredUploads> {
+  const { storage, systemBucket } = collector
+  if (storage.capabilities.listsUploads)
+    return { live: await liveUploads(collector, bucket), isKnown: () => true }
+  // A store that is asked key by key says nothing of an upload whose key was not noted.
+  const noted: PlacedUpload[] = []
+  for await (const upload of notedUploads({ storage, systemBucket }, `${UPLOADS_PREFIX}${bucket}/`))
+    noted.push(upload)
+  const live = new Set<string>()
+  for (const uploads of Map.groupBy(noted, ({ key }) => key).values()) {
+    for (const { uploadId } of await underWay({ storage, systemBucket }, bucket, uploads).catch(
+      noneWithoutBucket,
+    ))
+      live.add(uploadPrefix({ bucket, uploadId }))
+  }
+  const known = new Set(noted.map(({ prefix }) => prefix))
+  return { live, isKnown: (prefix) => known.has(prefix) }
+}
+
+function noneWithoutBucket(error: unknown): readonly StoredUpload[] {
+  if (isError(error, 'NoSuchBucket')) return []
+  throw error
 }
 
 /** The prefixes of all uploads that the store knows of; a bucket that is gone has none. */

@@ -5,7 +5,7 @@ import type {
   StoredUpload,
 } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
-import { type NotedUpload, notedUploads } from './upload-names.ts'
+import { type Noting, notedUploads, type PlacedUpload } from './upload-names.ts'
 import { UPLOADS_PREFIX } from './upload-state.ts'
 
 /** How many keys the store is asked about at once. */
@@ -67,8 +67,6 @@ interface NotedKey {
   readonly uploads: readonly PlacedUpload[]
 }
 
-type PlacedUpload = NotedUpload & { readonly prefix: string }
-
 /** In the order of their bytes. A common prefix that is the marker has been shown. */
 async function notedKeys(
   gateway: Gateway,
@@ -96,7 +94,7 @@ async function notedKeys(
 
 /** The store's own list of the uploads of a key. Those that it does not list are over. */
 export async function underWay(
-  { storage, uploadNames }: Gateway,
+  { storage, uploadNames }: Noting,
   bucket: string,
   noted: readonly PlacedUpload[],
 ): Promise<readonly StoredUpload[]> {
@@ -114,6 +112,6 @@ export async function underWay(
     marker.uploadIdMarker = page.nextUploadIdMarker
   }
   for (const { uploadId, prefix } of noted)
-    if (!found.has(uploadId)) uploadNames.set(prefix, { upload: null })
+    if (!found.has(uploadId)) uploadNames?.set(prefix, { upload: null })
   return [...found.values()].sort((a, b) => (a.uploadId < b.uploadId ? -1 : 1))
 }

@@ -27,13 +27,15 @@ export class UploadNameCache extends LRUCache<string, { readonly upload: NotedUp
   }
 }
 
+export type PlacedUpload = NotedUpload & { readonly prefix: string }
+
+/** Without the cache everything is read anew. */
+export type Noting = SystemBucket & { readonly uploadNames?: UploadNameCache }
+
 const READS_AT_ONCE = 16
 
 /** All uploads of which there is state below `prefix`, and that are noted: one call for each that was not met before, and one for 1000. */
-export async function* notedUploads(
-  gateway: SystemBucket & Pick<Gateway, 'uploadNames'>,
-  prefix: string,
-): AsyncGenerator<NotedUpload & { readonly prefix: string }> {
+export async function* notedUploads(gateway: Noting, prefix: string): AsyncGenerator<PlacedUpload> {
   const { storage, systemBucket } = gateway
   let continuationToken: string | undefined
   do {
@@ -52,10 +54,10 @@ export async function* notedUploads(
 }
 
 async function noted(
-  { storage, systemBucket, uploadNames: cache }: SystemBucket & Pick<Gateway, 'uploadNames'>,
+  { storage, systemBucket, uploadNames: cache }: Noting,
   prefix: string,
 ): Promise<NotedUpload | null> {
-  const known = cache.get(prefix)
+  const known = cache?.get(prefix)
   if (known !== undefined) return known.upload
   let upload: NotedUpload | null = null
   try {
@@ -64,7 +66,7 @@ async function noted(
   } catch (error) {
     if (!isError(error, 'NoSuchKey')) throw error
   }
-  cache.set(prefix, { upload })
+  cache?.set(prefix, { upload })
   return upload
 }
 

@@ -10,6 +10,8 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { collectGarbage } from '../../src/gateway/collect-garbage.ts'
+import { uploadPrefix } from '../../src/gateway/upload-state.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { listsByKey } from '../lib/lists-by-key.ts'
@@ -130,6 +132,27 @@ describe('ListMultipartUploads before a store that lists the uploads of one key 
     await there.complete('ü 1', begun[1]?.split(' ')[2] ?? '', [parts])
     for (const bucket of [here, there]) assert.deepEqual(await list(bucket, {}), under('u/a'))
     await fails(list(TestBucket.of(there.s3, 'by-key'), { Bucket: 'nowhere' }), 'NoSuchBucket', 404)
+  })
+
+  it('tells the collector which uploads are over, and which are not', async () => {
+    const bucket = await TestBucket.create(one.client(), 'collected')
+    const [open, over] = [await bucket.begin('open'), await bucket.begin('over')]
+    const { storage, systemBucket } = one.gateway
+    await storage.abortMultipartUpload({ bucket: 'collected', key: 'over', uploadId: over })
+    const days = async (count: number) => {
+      const now = () => Date.now() + count * 86_400_000
+      return collectGarbage({ storage, systemBucket, now })
+    }
+    assert.equal((await days(0)).waiting, 1)
+    assert.ok((await days(1.1)).collected > 0)
+    const state = async (uploadId: string) => {
+      const place = { bucket: systemBucket, key: `${uploadPrefix({ bucket: 'collected', uploadId })}init` }
+      return storage.headObject(place).then(
+        () => true,
+        () => false,
+      )
+    }
+    assert.deepEqual([await state(open), await state(over)], [true, false])
   })
 
   it('forgets those of a bucket that is deleted, also when another gets its name', async () => {

@@ -6,7 +6,6 @@ import {
   CopyObjectCommand,
   CreateBucketCommand,
   CreateMultipartUploadCommand,
-  DeleteBucketCommand,
   HeadObjectCommand,
   ListPartsCommand,
   PutObjectCommand,
@@ -20,7 +19,7 @@ import { createGateway } from '../../src/gateway/gateway.ts'
 import { putSystemObject, systemObjects } from '../../src/gateway/system-bucket.ts'
 import { uploadPrefix } from '../../src/gateway/upload-state.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
-import { oneChunk } from '../lib/bytes.ts'
+import { collect, oneChunk } from '../lib/bytes.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
@@ -266,7 +265,9 @@ describe('collectGarbage', () => {
     const upload = { Bucket: 'short-lived', Key: 'k' }
     const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
     await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: 'part' }))
-    await s3.send(new DeleteBucketCommand({ Bucket: 'short-lived' }))
+    // By the store itself, as a lifecycle rule and whoever else may delete there.
+    await gateway.storage.abortMultipartUpload({ bucket: 'short-lived', key: 'k', uploadId: UploadId ?? '' })
+    await gateway.storage.deleteBucket('short-lived')
     assert.equal((await state('/short-lived/')).length, 2)
     assert.equal((await collectGarbage(gateway.gateway)).waiting, 1)
     clock += DAY_MS / 2
@@ -292,6 +293,10 @@ describe('collectGarbage', () => {
     const upload = { Bucket: 'unlisted', Key: 'k' }
     const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
     await s3.send(new UploadPartCommand({ ...upload, UploadId, PartNumber: 1, Body: 'part' }))
+    // Of which there is no note either.
+    const [init = ''] = await state('/unlisted/')
+    const { body } = await gateway.storage.getObject({ bucket: 'sealgate-system', key: init })
+    await putSystemObject(gateway.gateway, init, await collect(body))
     const { storage } = gateway.gateway
     const blind = new Proxy(storage, {
       get(target, name) {
