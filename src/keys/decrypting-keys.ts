@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../base/single-flight.ts'
 import { SealgateError } from '../errors.ts'
 import { dekContext } from './dek-context.ts'
-import { orGrace, type SpareKey } from './grace.ts'
+import { isRefusal, orGrace, type SpareKey } from './grace.ts'
 import type { BucketCmks, KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import { openRetired } from './key-ring-open.ts'
@@ -105,6 +105,7 @@ export class DecryptingKeys {
       setImmediate(() => key.fill(0))
       return key
     } catch (error) {
+      if (isRefusal(error)) this.#opened.delete(id)
       if (!(error instanceof WrappedKeyError)) throw error
       this.#refused.set(id, this.#o.now() + NEGATIVE_MS)
       throw integrity(error.message)

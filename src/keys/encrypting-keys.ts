@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { SingleFlight } from '../base/single-flight.ts'
 import type { WrappedDataKey } from './decrypting-keys.ts'
 import { dekContext } from './dek-context.ts'
-import { orGrace, type SpareKey } from './grace.ts'
+import { isRefusal, orGrace, type SpareKey } from './grace.ts'
 import type { KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
@@ -53,6 +53,8 @@ interface Epoch extends WrappedDataKey, SpareKey {
   next: Epoch | undefined
   /** By an order to rotate, and when. */
   endedAtMs: number | undefined
+  /** The KMS refused to make the next one: no grace. */
+  refused: boolean
   prefetchFromMs: number
 }
 
@@ -132,7 +134,7 @@ export class EncryptingKeys {
 
   /** Makes the next epoch; while the KMS does not answer, the old one goes on for the time of grace. */
   async #renew(bucket: string): Promise<void> {
-    const making = this.#making.run(bucket, () => this.#make(bucket))
+    const making = this.#makeNext(bucket)
     const spare = this.#spare(bucket)
     try {
       await (spare === undefined ? making : orGrace(making, spare, this.#o.now))
@@ -144,7 +146,7 @@ export class EncryptingKeys {
   /** The epoch that has ended, if it may go on for the time of grace. */
   #spare(bucket: string): Epoch | undefined {
     const old = this.#epochs.peek(bucket)
-    if (old === undefined) return undefined
+    if (old === undefined || old.refused) return undefined
     const endMs = old.endedAtMs ?? old.bornMs + this.#o.epoch.maxAgeMs
     return this.#o.now() < endMs + this.#o.graceMs ? old : undefined
   }
@@ -155,15 +157,34 @@ export class EncryptingKeys {
     if (epoch.next !== undefined || now < epoch.prefetchFromMs) return
     const used = Math.max((now - epoch.bornMs) / maxAgeMs, epoch.objects / maxObjects, epoch.bytes / maxBytes)
     if (used < PREFETCH_AT) return
-    this.#making
-      .run(bucket, () => this.#make(bucket))
-      .catch(() => {
-        // No error yet: the write that needs the next epoch asks again, and reports it.
-        epoch.prefetchFromMs = this.#o.now() + PREFETCH_RETRY_MS
-      })
+    this.#makeNext(bucket).catch(() => {
+      // No error yet: the write that needs the next epoch asks again, and reports it.
+      epoch.prefetchFromMs = this.#o.now() + PREFETCH_RETRY_MS
+    })
   }
 
-  /** One at a time for a bucket. The new epoch stands in line behind the current one, or is the current one if there is none. */
+  /** One at a time for a bucket. */
+  #makeNext(bucket: string): Promise<void> {
+    return this.#making.run(bucket, async () => {
+      try {
+        await this.#make(bucket)
+      } catch (error) {
+        if (isRefusal(error)) this.#refuse(bucket)
+        throw error
+      }
+    })
+  }
+
+  /** The current epoch goes on to its end and no further. */
+  #refuse(bucket: string): void {
+    const epoch = this.#epochs.peek(bucket)
+    if (epoch === undefined) return
+    epoch.refused = true
+    epoch.graceUntilMs = 0
+    if (!this.#fits(epoch, 0)) this.#epochs.delete(bucket)
+  }
+
+  /** The new epoch stands in line behind the current one, or is the current one if there is none. */
   async #make(bucket: string): Promise<void> {
     const rotation = this.#rotations
     await this.#o.admit(bucket)
@@ -201,6 +222,7 @@ export class EncryptingKeys {
       bytes: 0,
       next: undefined,
       endedAtMs: undefined,
+      refused: false,
       graceUntilMs: 0,
       prefetchFromMs: 0,
     }

@@ -1,3 +1,5 @@
+import { isError } from '../errors.ts'
+import { WrappedKeyError } from './kms/kms.ts'
 import { KmsError } from './kms/kms-error.ts'
 
 /** In grace the KMS is asked again this often. */
@@ -13,26 +15,28 @@ export interface SpareKey {
 
 /**
  * Waits for a call that brings the next key. Null if the KMS does not answer at the moment: the spare key may then be used for a short while. A
- * KMS that refuses is no such case, and ends grace. A call that takes long goes on for whoever asks next; without that a silent KMS, tried
- * again and again, would hold up every request that grace lets through in the end.
+ * call that takes long goes on for whoever asks next; without that a silent KMS, tried again and again, would hold up every request that
+ * grace lets through in the end. So a refusal may come when nobody waits for it: whoever makes the call also takes the spare key away by it.
  */
 export async function orGrace<T>(call: Promise<T>, spare: SpareKey, now: () => number): Promise<T | null> {
-  call.catch((error: unknown) => {
-    if (!isPassing(error)) spare.graceUntilMs = 0
-  })
   // What did not answer a moment ago is not waited for again.
   const patienceMs = spare.graceUntilMs === 0 ? PATIENCE_MS : 0
   try {
     return await within(patienceMs, call)
   } catch (error) {
-    if (!isPassing(error)) throw error
+    if (!(error instanceof KmsError && error.passing)) throw error
     spare.graceUntilMs = now() + STEP_MS
     return null
   }
 }
 
-function isPassing(error: unknown): boolean {
-  return error instanceof KmsError && error.passing
+/**
+ * True if the KMS answered, and with no key: it refuses, or what it says is wrong. Then there is no grace until a call succeeds, also if it
+ * falls silent. A store that fails says nothing about the key.
+ */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof KmsError) return !error.passing
+  return error instanceof WrappedKeyError || isError(error, 'ObjectIntegrityError', 'InternalError')
 }
 
 async function within<T>(ms: number, call: Promise<T>): Promise<T> {

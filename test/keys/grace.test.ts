@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ErrorKind, isError } from '../../src/errors.ts'
+import { type ErrorKind, isError, SealgateError } from '../../src/errors.ts'
 import { type DataKey, DataKeys, KeyRing } from '../../src/keys/index.ts'
 import type { KmsFault } from '../../src/keys/kms/kms-error.ts'
 import { MemoryRecords } from '../lib/memory-records.ts'
@@ -13,6 +13,7 @@ const GRACE_MS = 900_000
 
 let now: number
 let kms: WatchedKms
+let records: MemoryRecords
 let keys: DataKeys
 
 /** Calls that wait for the key service. */
@@ -34,12 +35,13 @@ async function speak(fault?: KmsFault): Promise<void> {
 beforeEach(() => {
   now = 1_700_000_000_000
   kms = new WatchedKms('realm', [CMK])
+  records = new MemoryRecords()
   waiting.length = 0
   keys = new DataKeys({
     kms,
     realm: 'realm',
     policy: () => ({ cmk: CMK, retired: [] }),
-    ring: new KeyRing({ records: new MemoryRecords(), realm: 'realm', now: () => now }),
+    ring: new KeyRing({ records, realm: 'realm', now: () => now }),
     epoch: { maxAgeMs: AGE_MS, maxObjects: 1000, maxBytes: 1_000_000 },
     decryptCache: { maxEntries: 100, maxAgeMs: AGE_MS },
     graceMs: GRACE_MS,
@@ -103,5 +105,68 @@ describe('a key whose time has ended, while the key service is silent', () => {
     const refused = bothRefused(dek, 'KMS.DisabledException')
     await speak()
     await refused
+  })
+})
+
+describe('a key service that refuses', () => {
+  /** As a client: what it gets and, for a write, under which key. */
+  const seal = () => outcome(keys.encrypting('photos', 1).then(({ dekId }) => dekId.toString('hex')))
+  const open = (dek: DataKey) => outcome(keys.decrypting('photos', dek).then(() => 'opened'))
+  const outcome = (request: Promise<string>) =>
+    request.catch((error: unknown) => (error instanceof SealgateError ? error.kind : String(error)))
+  const DISABLED = 'KMS.DisabledException'
+
+  it('slowly is believed all the same: whoever comes after its answer gets no more grace', async () => {
+    const dek = await keys.encrypting('photos', 1)
+    now += AGE_MS
+    fallSilent()
+    await seal()
+    await open(dek)
+    await speak('disabled')
+    const answers: string[] = []
+    for (let minute = 1; minute < 15; minute += 1) {
+      now += 60_000
+      const requests = [seal(), open(dek)]
+      // Longer than a request is held up for a key service that does not answer.
+      await sleep(minute === 1 ? 550 : 1)
+      await speak()
+      answers.push(...(await Promise.all(requests)))
+    }
+    assert.deepEqual(new Set(answers), new Set([DISABLED]))
+  })
+
+  for (const fault of ['throttled', 'unavailable'] as const)
+    it(`and is ${fault} afterwards does not bring grace back`, async () => {
+      const dek = await keys.encrypting('photos', 1)
+      now += AGE_MS
+      kms.faults.set(CMK, 'disabled')
+      assert.deepEqual([await seal(), await open(dek)], [DISABLED, DISABLED])
+      kms.faults.set(CMK, fault)
+      now += 60_000
+      assert.deepEqual([await seal(), await open(dek)], ['SlowDown', 'SlowDown'])
+      kms.faults.clear()
+      assert.notEqual(await seal(), dek.dekId.toString('hex'))
+      assert.equal(await open(dek), 'opened')
+    })
+
+  it('the key that is made ahead leaves the current one its time, and no grace behind it', async () => {
+    const dek = await keys.encrypting('photos', 1)
+    const id = dek.dekId.toString('hex')
+    now += AGE_MS * 0.95
+    kms.faults.set(CMK, 'denied')
+    assert.deepEqual([await seal(), await seal()], [id, id])
+    kms.faults.set(CMK, 'unavailable')
+    assert.equal(await seal(), id)
+    now += AGE_MS * 0.05
+    assert.equal(await seal(), 'SlowDown')
+  })
+
+  it('is one thing, and a store that fails another, which ends no grace', async () => {
+    const dek = await keys.encrypting('photos', 1)
+    now += AGE_MS
+    records.fault = new SealgateError('ServiceUnavailable')
+    assert.equal(await seal(), 'ServiceUnavailable')
+    kms.faults.set(CMK, 'unavailable')
+    assert.equal(await seal(), dek.dekId.toString('hex'))
   })
 })
