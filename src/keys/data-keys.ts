@@ -4,6 +4,7 @@ import { type DataKey, EncryptingKeys, type EpochLimits } from './encrypting-key
 import { type KeyPolicy, meansCmk } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Kms } from './kms/kms.ts'
+import { steadyNow } from './steady-clock.ts'
 
 export interface DataKeysOptions {
   readonly kms: Kms
@@ -19,6 +20,7 @@ export interface DataKeysOptions {
   readonly source?: 'kms' | 'local'
   /** Asked before a data key is made: rejects if there is no such bucket. */
   readonly admit?: (bucket: string) => Promise<unknown>
+  /** A clock that is never set back. */
   readonly now?: () => number
 }
 
@@ -31,7 +33,7 @@ export class DataKeys {
 
   constructor(options: DataKeysOptions) {
     const { kms, realm, policy, ring, epoch, decryptCache: cache } = options
-    const { graceMs = 0, source = 'kms', admit = async () => undefined, now = Date.now } = options
+    const { graceMs = 0, source = 'kms', admit = async () => undefined, now = steadyNow } = options
     const common = { kms, realm, policy, graceMs, now }
     const decrypting = new DecryptingKeys({ ...common, ring, cache })
     this.#policy = policy

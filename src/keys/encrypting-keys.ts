@@ -15,8 +15,6 @@ const MAX_BUCKETS = 10_000
 /** The next epoch is made when this share of the current one is used up. */
 const PREFETCH_AT = 0.9
 const PREFETCH_RETRY_MS = 1000
-/** Clocks are corrected by small steps backwards all the time; a larger one must not make a DEK live longer. */
-const CLOCK_STEP_MS = 60_000
 
 export interface EpochLimits {
   readonly maxAgeMs: number
@@ -128,7 +126,7 @@ export class EncryptingKeys {
     const now = this.#o.now()
     if (now < epoch.graceUntilMs) return true
     const ageMs = now - epoch.bornMs
-    if (epoch.endedAtMs !== undefined || ageMs >= maxAgeMs || ageMs < -CLOCK_STEP_MS) return false
+    if (epoch.endedAtMs !== undefined || ageMs >= maxAgeMs) return false
     return epoch.objects === 0 || (epoch.objects < maxObjects && epoch.bytes + bytes <= maxBytes)
   }
 

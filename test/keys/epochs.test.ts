@@ -80,7 +80,7 @@ describe('an epoch', () => {
     assert.notEqual(next, idOf(upload))
   })
 
-  it('ends at its age, and a clock that is set back does not make it older', async () => {
+  it('ends at its age', async () => {
     const keys = replica()
     const [first] = await sealed(keys, 1)
     now += HOUR_MS - 1
@@ -88,10 +88,6 @@ describe('an epoch', () => {
     now += 1
     const [second] = await sealed(keys, 1)
     assert.notEqual(second, first)
-    now -= 30_000
-    assert.deepEqual(await sealed(keys, 1), [second], 'clocks are corrected all the time')
-    now -= 24 * HOUR_MS
-    assert.notEqual((await sealed(keys, 1))[0], second)
   })
 
   it('is as long as configured, though the next one is made before its end', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { steadyNow } from '../steady-clock.ts'
 import { type BreakerOptions, CircuitBreaker } from './circuit-breaker.ts'
 import type { EncryptionContext, GeneratedDataKey, Kms, ReEncryptingKms } from './kms.ts'
 import { KmsError } from './kms-error.ts'
@@ -8,6 +9,7 @@ export interface ResilienceOptions extends Omit<BreakerOptions, 'now'> {
   readonly attempts: number
   /** Longest pause before the second try; it doubles with each, and a random part of it is waited. */
   readonly pauseMs: number
+  /** A clock that is never set back. */
   readonly now?: () => number
   readonly random?: () => number
 }
@@ -56,7 +58,7 @@ export class ResilientKms implements Kms {
   }
 
   #breaker(cmkId: string): CircuitBreaker {
-    const { failures, restMs, now = Date.now } = this.#o
+    const { failures, restMs, now = steadyNow } = this.#o
     const known = this.#breakers.get(cmkId) ?? new CircuitBreaker({ failures, restMs, now })
     this.#breakers.set(cmkId, known)
     return known
