@@ -20,6 +20,7 @@ const SUITES = [
   ...globSync('e2e/*.test.ts', { cwd: ROOT })
     .sort()
     .filter((file) => !LEFT_OUT.includes(file)),
+  ...store.suites,
 ]
 const files = (names.length > 0 ? names : SUITES).map((file) => join(ROOT, file))
 

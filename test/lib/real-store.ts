@@ -7,6 +7,8 @@ import type { Differences } from '../conformance/storage.ts'
 export interface RealStore {
   readonly name: string
   readonly differences: Differences
+  /** Suites about this server alone. */
+  readonly suites: readonly string[]
   /** Besides STANDARD. */
   readonly storageClasses: readonly string[]
   /** Tests of the wire that ask for what it cannot do: name and reason. */
@@ -15,6 +17,7 @@ export interface RealStore {
 
 const MINIO: RealStore = {
   name: 'MinIO',
+  suites: ['minio/tls.lane.ts'],
   storageClasses: ['REDUCED_REDUNDANCY'],
   expected: {
     'tags of a bucket have the letters of every language': 'it knows the letters of ASCII',
@@ -48,6 +51,7 @@ const MINIO: RealStore = {
 
 const CEPH: RealStore = {
   name: 'Ceph RGW',
+  suites: [],
   storageClasses: ['STANDARD_IA'],
   expected: {
     'sizes in lifecycle rules are plaintext here, and what lets through the same objects at the store':
