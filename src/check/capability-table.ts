@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ConditionalWrite, StorageCapabilities } from '../storage/capabilities.ts'
 import type { S3Capabilities } from '../storage/s3/capabilities.ts'
 import type { Capability } from './finding.ts'
@@ -15,6 +16,7 @@ const PLAIN: Readonly<
   Partial<Record<keyof S3Capabilities, readonly [name: string, without: string, inverse?: true]>>
 > = {
   listsUploads: ['lists all uploads of a bucket', 'only the state of completed uploads is removed by itself'],
+  versions: ['keeps versions of objects', 'PutBucketVersioning is answered 501 NotImplemented'],
   copySourceIfMatch: ['pins the source of a copy', 'a copy is an upload of one part, three calls more'],
   leadingSlash: ['keeps a slash at the beginning of a key', 'such keys are answered InvalidURI'],
   listsWrites: ['lists what was just written', 'lists of parts and of records are waited for'],
@@ -35,6 +37,13 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
       rows.push({ name: `enforces If-None-Match on ${WRITES[write]}`, has: ifNoneMatch, without: REFUSED })
     rows.push({ name: `enforces If-Match on ${WRITES[write]}`, has: ifMatch, without: REFUSED })
   }
+  const { versionedConditions } = capabilities as Partial<S3Capabilities>
+  if (versionedConditions !== undefined && capabilities.versions)
+    rows.push({
+      name: 'enforces them in buckets with versions, too',
+      has: isDeepStrictEqual(versionedConditions, conditions),
+      without: `there ${REFUSED}`,
+    })
   for (const [name, has] of Object.entries(headers))
     rows.push({ name: `keeps ${name}`, has, without: 'objects with it are answered 501 NotImplemented' })
   const { integrity, ...others } = capabilities as StorageCapabilities & Partial<S3Capabilities>

@@ -23,6 +23,8 @@ export interface ConditionSupport {
   readonly ifNoneMatch: boolean
 }
 
+export const NEITHER: ConditionSupport = { ifMatch: false, ifNoneMatch: false }
+export const NO_CONDITIONS = { put: NEITHER, copy: NEITHER, complete: NEITHER, delete: NEITHER } as const
 const BOTH: ConditionSupport = { ifMatch: true, ifNoneMatch: true }
 
 export const ALL_CAPABILITIES: StorageCapabilities = {

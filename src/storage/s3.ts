@@ -15,6 +15,7 @@ import {
 } from './s3/multipart.ts'
 import { deleteObject, getObject, headObject, putObject } from './s3/objects.ts'
 import { probe } from './s3/probe.ts'
+import { probeVersionedConditions } from './s3/probe-versions.ts'
 import { headBucket, KnownBuckets, type S3Limits, type Store } from './s3/store.ts'
 import { subresourcesOf } from './s3/subresources.ts'
 import { prepareSystemBucket } from './s3/system-bucket.ts'
@@ -92,9 +93,12 @@ export async function openS3Storage(options: S3StorageOptions): Promise<S.Storag
   }
   try {
     if (options.readOnly === true) return new S3Storage(store, connections)
-    await prepareSystemBucket(store, systemBucket, options.warn ?? (() => undefined))
-    const capabilities = await probe(client, systemBucket)
-    client.integrity = capabilities.integrity
+    const warn = options.warn ?? (() => undefined)
+    await prepareSystemBucket(store, systemBucket, warn)
+    const probed = await probe(client, systemBucket)
+    client.integrity = probed.integrity
+    const versionedConditions = await probeVersionedConditions(client, systemBucket, probed, warn)
+    const capabilities = { ...probed, versionedConditions }
     const limits = { ...LIMITS, maxMetadataBytes: capabilities.metadataBytes, ...options.limits }
     return new S3Storage({ ...store, capabilities, limits }, connections)
   } catch (error) {

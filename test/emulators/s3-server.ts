@@ -45,6 +45,7 @@ export type Ignored =
   | 'versions'
   | 'underscores'
   | 'upload-prefixes'
+  | 'versioned-conditions'
 
 export interface S3Server {
   readonly endpoint: string
@@ -242,7 +243,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const { etag, versionId } = await storage.putObject({
       ...{ bucket, key, body, size: body.size },
       ...attributes(call),
-      condition: condition(call, 'put'),
+      condition: await condition(call, 'put'),
     })
     return { headers: { etag: `"${etag}"`, ...version(versionId) } }
   },
@@ -269,8 +270,9 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     }
   },
   async DeleteObject(call) {
-    const { storage, bucket, key, headers, query, ignores } = call
-    const ifMatch = ignores.has('delete') ? undefined : unquoted(headers.get('if-match'))
+    const { storage, bucket, key, query } = call
+    const conditional = await condition(call, 'delete')
+    const ifMatch = conditional !== undefined && 'ifMatch' in conditional ? conditional.ifMatch : undefined
     const deleted = await storage.deleteObject({ bucket, key, ifMatch, versionId: query('versionId') })
     const marker = deleted.isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
     return { status: 204, headers: { ...version(deleted.versionId), ...marker } }
@@ -282,7 +284,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const copied = await storage.copyObject({
       ...{ bucket, key, source, sourceEtag: source.etag, sourceSize: source.size },
       ...attributes(call),
-      condition: condition(call, 'copy'),
+      condition: await condition(call, 'copy'),
     })
     const result = { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) }
     return xml('CopyObjectResult', result, version(copied.versionId))
@@ -377,7 +379,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const { etag, versionId } = await call.storage.completeMultipartUpload({
       ...part(call),
       parts,
-      condition: condition(call, 'complete'),
+      condition: await condition(call, 'complete'),
     })
     return xml('CompleteMultipartUploadResult', { ETag: `"${etag}"` }, version(versionId))
   },
@@ -470,8 +472,11 @@ function checkCopySize({ maxCopyBytes }: Call, size: number): void {
     )
 }
 
-function condition({ headers, ignores }: Call, write: Ignored): WriteCondition | undefined {
+async function condition(call: Call, write: Ignored): Promise<WriteCondition | undefined> {
+  const { headers, ignores, storage, bucket } = call
   if (ignores.has(write)) return undefined
+  if (ignores.has('versioned-conditions') && (await storage.versioning?.getBucketVersioning(bucket)) != null)
+    return undefined
   if (headers.get('if-none-match') === '*') return { ifNoneMatch: '*' }
   const ifMatch = unquoted(headers.get('if-match'))
   return ifMatch === undefined ? undefined : { ifMatch }

@@ -46,6 +46,9 @@ const MINIO: RealStore = {
     foldsAfterwards: 'it counts names first, and shows again the common prefix of a start',
     uploadOrder: 'by time alone',
     uploadsNotFolded: 'a list of uploads knows no delimiter',
+    nullVersionUnnamed: 'answers do not name the version null',
+    deleteMarkerWithoutTime: '405 without Last-Modified',
+    hidesOnlyObjects: 'a key that is hidden is not hidden again: the answer is its delete marker',
   },
 }
 
@@ -64,6 +67,12 @@ const CEPH: RealStore = {
     unnamedPartsRefused: 'InvalidPart, where S3 drops the part',
     completeRepeats: 'it knows for a while what it has completed',
     uploadOrder: 'by key, and then by upload id',
+    nullVersionUnnamed: 'answers do not name the version null',
+    hiddenKeyUntold: 'a 404 has no word of a delete marker',
+    hidesOnlyObjects: 'to delete what is hidden, or not there, leaves no delete marker',
+    deletesMadeUpVersions: 'a version that is not there is deleted with success, whatever its id',
+    listLosesItsPlace: 'a page behind a version that is gone begins elsewhere',
+    versionsIgnoreConditions: 'a version is an object of its own, which is always new',
   },
 }
 

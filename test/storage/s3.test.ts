@@ -1,5 +1,6 @@
 import { openS3Storage } from '../../src/storage/s3.ts'
 import { storageConformance } from '../conformance/storage.ts'
+import { versionConformance } from '../conformance/versions.ts'
 import { type Ignored, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
 import { startGateway } from '../lib/gateway.ts'
 
@@ -42,6 +43,14 @@ storageConformance(
     foldsAfterwards: 'names are counted before they are folded',
     lastCharacterEndsPages: 'a list goes on behind the last name but those with U+10FFFF',
   },
+)
+
+// As Ceph's gateway does: a version is an object of its own, which is always new.
+const VERSIONS_IGNORE = { versionsIgnoreConditions: 'each version is a new object' }
+versionConformance(
+  's3, before a server that ignores conditions where there are versions,',
+  () => open({ ignores: ['versioned-conditions'] }),
+  VERSIONS_IGNORE,
 )
 
 // Sealgate itself is an S3 server: here it is the store behind the store.

@@ -9,6 +9,11 @@ export interface BucketNameOptions {
   readonly map: ReadonlyMap<string, string>
 }
 
+/** Buckets in which something is tried at a start, and that are gone again soon, have names that begin so. */
+export function probeBucketPrefix(systemBucket: string): string {
+  return `${systemBucket.slice(0, 40)}-probe-`
+}
+
 /**
  * The names of buckets at the store. Every bucket of a client has one of its own: two names for one bucket would let its objects be
  * taken for each other's, and the system bucket has none.
@@ -44,13 +49,19 @@ export class BucketNames {
     if (stored === systemBucket) return systemBucket
     const mapped = this.#mapped.get(stored)
     if (mapped !== undefined) return mapped
-    if (!stored.startsWith(prefix)) return null
+    if (!stored.startsWith(prefix) || this.isTaken(stored)) return null
     const name = stored.slice(prefix.length)
     return this.#o.map.has(name) || name === systemBucket ? null : name
   }
 
+  isSystem(bucket: string): boolean {
+    return bucket === this.#o.systemBucket
+  }
+
   /** Whether a name at the store belongs to another name here. */
   isTaken(stored: string): boolean {
-    return stored === this.#o.systemBucket || this.#mapped.has(stored)
+    const { systemBucket } = this.#o
+    const isOurs = stored === systemBucket || stored.startsWith(probeBucketPrefix(systemBucket))
+    return isOurs || this.#mapped.has(stored)
   }
 }

@@ -1,4 +1,5 @@
 import { isError, SealgateError } from '../../errors.ts'
+import type { StoreClient } from './client.ts'
 import { headBucket, type Store } from './store.ts'
 
 /** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
@@ -15,12 +16,21 @@ export async function createBucket(store: Store, bucket: string): Promise<void> 
   )
   if (there !== null) throw there
   try {
-    await put(store, stored, store.client.region)
+    await makeBucket(store.client, stored)
   } catch (error) {
     if (isError(error, 'NoSuchBucket')) throw invalidName(bucket, stored, error)
+    throw error
+  }
+}
+
+/** By the store's own name of it. */
+export async function makeBucket(client: StoreClient, bucket: string): Promise<void> {
+  try {
+    await put(client, bucket, client.region)
+  } catch (error) {
     // A store that knows no regions by name makes its buckets where it is.
     if (!isError(error, 'InternalError')) throw error
-    await put(store, stored, 'us-east-1')
+    await put(client, bucket, 'us-east-1')
   }
 }
 
@@ -48,9 +58,9 @@ function invalidName(bucket: string, stored: string, cause?: unknown): SealgateE
   return new SealgateError('InvalidBucketName', message, { cause, details: { BucketName: bucket } })
 }
 
-async function put(store: Store, bucket: string, region: string): Promise<void> {
+async function put(client: StoreClient, bucket: string, region: string): Promise<void> {
   const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
-  await store.client.done({
+  await client.done({
     method: 'PUT',
     bucket,
     // us-east-1 has no name of its own here.

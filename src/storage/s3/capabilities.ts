@@ -1,8 +1,10 @@
-import type { ConditionSupport, StorageCapabilities } from '../capabilities.ts'
+import { type ConditionSupport, NEITHER, NO_CONDITIONS, type StorageCapabilities } from '../capabilities.ts'
 import type { BodyIntegrity } from './upload-body.ts'
 
 /** What one S3 server does of what S3 describes: found out by `probe`, and shown to the operator as it is. */
 export interface S3Capabilities extends StorageCapabilities {
+  /** Of `conditions`, those that are enforced also where the bucket has or had versions. */
+  readonly versionedConditions: StorageCapabilities['conditions']
   /** x-amz-copy-source-if-match is checked, so that a copy is pinned by one call. */
   readonly copySourceIfMatch: boolean
   /** Conditions on CopyObject itself; `conditions.copy` is what copies have altogether. */
@@ -31,11 +33,10 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly metadataBytes: number
 }
 
-const NEITHER: ConditionSupport = { ifMatch: false, ifNoneMatch: false }
-
 /** What holds of a server that nobody has asked. */
 export const UNPROBED: S3Capabilities = {
-  conditions: { put: NEITHER, copy: NEITHER, complete: NEITHER, delete: NEITHER },
+  conditions: NO_CONDITIONS,
+  versionedConditions: NO_CONDITIONS,
   headers: {},
   listsUploads: false,
   versions: false,

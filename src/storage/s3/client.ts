@@ -82,6 +82,11 @@ export class StoreClient {
     return this.#region
   }
 
+  /** Amazon's own service, which does what its documents say. */
+  get isAmazon(): boolean {
+    return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
+  }
+
   get secure(): boolean {
     return this.#o.endpoint.secure
   }

@@ -18,6 +18,7 @@ import {
 } from './objects.ts'
 import { type Store, stored } from './store.ts'
 import { storedUploadId } from './upload-id.ts'
+import { storeFor } from './versioned-conditions.ts'
 
 /** Of a long copy. */
 const PARTS_AT_ONCE = 4
@@ -30,9 +31,10 @@ const COPY_TIMEOUT_MS = 10 * 60_000
  * completed: an ETag of sealed bytes does not come back, so what was copied in between is what was opened. A condition that the store
  * enforces on PutObject alone makes the copy a PutObject.
  */
-export async function copyObject(store: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
-  const { capabilities, limits } = store
+export async function copyObject(given: Store, request: CopyObjectRequest): Promise<PutObjectResult> {
   const { condition, sourceSize } = request
+  const store = await storeFor(given, 'copy', request.bucket, condition)
+  const { capabilities, limits } = store
   checkWriteCondition(capabilities, 'copy', condition)
   checkKept(capabilities, request.headers)
   if (sourceSize <= limits.maxCopyBytes && copiesAtOnce(capabilities, condition))

@@ -16,6 +16,7 @@ import { listParts } from './lists.ts'
 import { conditionHeaders, headObject, whenConditional } from './objects.ts'
 import { ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
+import { storeFor } from './versioned-conditions.ts'
 
 /** A store may go over all parts before it answers. */
 const COMPLETE_TIMEOUT_MS = 10 * 60_000
@@ -58,10 +59,11 @@ export async function uploadPart(
 }
 
 export async function completeMultipartUpload(
-  store: Store,
+  given: Store,
   request: CompleteMultipartUploadRequest,
 ): Promise<PutObjectResult> {
   const { bucket, key, parts, condition, signal } = request
+  const store = await storeFor(given, 'complete', bucket, condition)
   checkWriteCondition(store.capabilities, 'complete', condition)
   const list = parts
     .map(

@@ -17,10 +17,12 @@ import {
 import type { WireResponse } from './connections.ts'
 import { answeredAt, attributeHeaders, readEtag, readSize, storedObject, versionOf } from './headers.ts'
 import { missing, type Store, stored } from './store.ts'
+import { storeFor } from './versioned-conditions.ts'
 import { isVersionAsked, ofVersion } from './versions.ts'
 
-export async function putObject(store: Store, request: PutObjectRequest): Promise<PutObjectResult> {
+export async function putObject(given: Store, request: PutObjectRequest): Promise<PutObjectResult> {
   const { condition, size, body, signal } = request
+  const store = await storeFor(given, 'put', request.bucket, condition)
   checkWriteCondition(store.capabilities, 'put', condition)
   checkKept(store.capabilities, request.headers)
   const headers = await whenConditional(store, condition, request, () =>
@@ -120,9 +122,10 @@ function wrongAnswer(reason: string): SealgateError {
   return new SealgateError('ObjectIntegrityError', undefined, { reason: `the store answered ${reason}` })
 }
 
-export async function deleteObject(store: Store, request: DeleteObjectRequest): Promise<DeleteObjectResult> {
+export async function deleteObject(given: Store, request: DeleteObjectRequest): Promise<DeleteObjectResult> {
   const { versionId, ifMatch, signal } = request
   const condition = ifMatch === undefined ? undefined : { ifMatch }
+  const store = await storeFor(given, 'delete', request.bucket, condition)
   checkWriteCondition(store.capabilities, 'delete', condition)
   try {
     const headers = await whenConditional(store, condition, request, () =>

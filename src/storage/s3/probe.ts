@@ -28,7 +28,11 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
   'x-amz-website-redirect-location': '/elsewhere',
 }
 
-export async function probe(client: StoreClient, bucket: string): Promise<S3Capabilities> {
+/** All but what holds in buckets with versions; see probe-versions.ts. */
+export async function probe(
+  client: StoreClient,
+  bucket: string,
+): Promise<Omit<S3Capabilities, 'versionedConditions'>> {
   const scratch = new Scratch(client, bucket)
   try {
     const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, versions] =
@@ -70,7 +74,7 @@ export async function probe(client: StoreClient, bucket: string): Promise<S3Capa
 }
 
 /** Keys that go away again. */
-class Scratch {
+export class Scratch {
   readonly #client: StoreClient
   readonly #bucket: string
   readonly #prefix = `${SCRATCH_PREFIX}${randomBytes(8).toString('hex')}/`
@@ -145,7 +149,9 @@ function rootOf(bytes: Buffer): string | null {
 
 const small = Buffer.from('probe')
 
-async function probePut(scratch: Scratch): Promise<{ conditions: ConditionSupport; bareIfMatch: boolean }> {
+export async function probePut(
+  scratch: Scratch,
+): Promise<{ conditions: ConditionSupport; bareIfMatch: boolean }> {
   const etag = await scratch.put('put')
   const put = async (key: string, headers: Readonly<Record<string, string>>) =>
     (await scratch.ask(key, { method: 'PUT', headers, body: small })).status
@@ -158,7 +164,7 @@ async function probePut(scratch: Scratch): Promise<{ conditions: ConditionSuppor
   return { conditions: { ifNoneMatch, ifMatch: refusesOther && (ifMatch || bareIfMatch) }, bareIfMatch }
 }
 
-async function probeDelete(scratch: Scratch): Promise<ConditionSupport> {
+export async function probeDelete(scratch: Scratch): Promise<ConditionSupport> {
   const etag = await scratch.put('delete')
   const remove = async (ifMatch: string) =>
     (await scratch.ask('delete', { method: 'DELETE', headers: { 'if-match': ifMatch } })).status
@@ -167,7 +173,7 @@ async function probeDelete(scratch: Scratch): Promise<ConditionSupport> {
   return { ifMatch, ifNoneMatch: false }
 }
 
-async function probeCopy(
+export async function probeCopy(
   scratch: Scratch,
 ): Promise<Pick<S3Capabilities, 'copySourceIfMatch' | 'copyObject'>> {
   const etag = await scratch.put('source')
@@ -206,7 +212,7 @@ async function probePartSource(scratch: Scratch): Promise<Pick<S3Capabilities, '
   return { decodesPartSource }
 }
 
-async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
+export async function probeComplete(scratch: Scratch): Promise<ConditionSupport> {
   const existing = await scratch.put('complete')
   return {
     ifNoneMatch: (await tryComplete(scratch, { 'if-none-match': '*' })) === 412,

@@ -11,6 +11,7 @@ import {
   type Versioning,
   type VersioningStatus,
 } from '../versioning.ts'
+import type { StoreClient } from './client.ts'
 import { nameDecoder, readResult } from './documents.ts'
 import { badAnswer } from './errors.ts'
 import { readEtag, readSize, readTime, readVersionId } from './headers.ts'
@@ -25,7 +26,7 @@ export function s3Versioning(store: Store): Versioning {
   }
 }
 
-async function getBucketVersioning(store: Store, bucket: string): Promise<VersioningStatus | null> {
+export async function getBucketVersioning(store: Store, bucket: string): Promise<VersioningStatus | null> {
   const { bytes } = await store.client.document({
     method: 'GET',
     bucket: store.names.stored(bucket),
@@ -41,11 +42,20 @@ async function getBucketVersioning(store: Store, bucket: string): Promise<Versio
 async function putBucketVersioning(store: Store, bucket: string, status: VersioningStatus): Promise<void> {
   // There are servers that take the versioning of a bucket that is not there.
   await headBucket(store, bucket)
+  await setVersioning(store.client, store.names.stored(bucket), status)
+}
+
+/** By the store's own name of the bucket. */
+export async function setVersioning(
+  client: StoreClient,
+  bucket: string,
+  status: VersioningStatus,
+): Promise<void> {
   const xmlns = 'http://s3.amazonaws.com/doc/2006-03-01/'
   const document = `<VersioningConfiguration xmlns="${xmlns}"><Status>${status}</Status></VersioningConfiguration>`
-  await store.client.done({
+  await client.done({
     method: 'PUT',
-    bucket: store.names.stored(bucket),
+    bucket,
     query: { versioning: '' },
     headers: { 'content-type': 'application/xml' },
     body: Buffer.from(document),

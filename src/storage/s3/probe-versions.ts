@@ -1,0 +1,96 @@
+/**
+ * A server may enforce the conditions of writes, and not do so in buckets that keep versions, where each write makes an object of its own. So
+ * that is tried as well, in a bucket with versions that is made for it and removed again.
+ */
+import { randomBytes } from 'node:crypto'
+import { childrenOf, childText } from '../../base/xml-reader.ts'
+import { type ConditionSupport, NO_CONDITIONS, type StorageCapabilities } from '../capabilities.ts'
+import { probeBucketPrefix } from './bucket-names.ts'
+import { makeBucket } from './buckets.ts'
+import type { S3Capabilities } from './capabilities.ts'
+import type { StoreClient } from './client.ts'
+import { readResult } from './documents.ts'
+import { probeComplete, probeCopy, probeDelete, probePut, Scratch } from './probe.ts'
+import { setVersioning } from './versions.ts'
+
+type Conditions = StorageCapabilities['conditions']
+type Claimed = Pick<S3Capabilities, 'conditions' | 'copyObject' | 'versions'>
+
+/** Where such a bucket cannot be made nothing is known to be enforced, but on Amazon S3, which documents it. */
+export async function probeVersionedConditions(
+  client: StoreClient,
+  systemBucket: string,
+  claimed: Claimed,
+  warn: (message: string) => void,
+): Promise<Conditions> {
+  const { conditions, versions } = claimed
+  const hasAny = Object.values(conditions).some(({ ifMatch, ifNoneMatch }) => ifMatch || ifNoneMatch)
+  if (!versions || !hasAny) return NO_CONDITIONS
+  if (client.isAmazon) return conditions
+  const bucket = probeBucketPrefix(systemBucket) + randomBytes(6).toString('hex')
+  try {
+    await makeBucket(client, bucket)
+  } catch (error) {
+    warn(
+      `no bucket ${bucket} can be made to try conditional writes with versions; in buckets that keep versions they are refused: ${String(error)}`,
+    )
+    return NO_CONDITIONS
+  }
+  try {
+    await setVersioning(client, bucket, 'Enabled')
+    return await tryIn(client, bucket, claimed)
+  } finally {
+    await removeWithVersions(client, bucket).catch((error: unknown) =>
+      warn(`the bucket ${bucket}, made to try conditional writes with versions, is left: ${String(error)}`),
+    )
+  }
+}
+
+async function tryIn(client: StoreClient, bucket: string, claimed: Claimed): Promise<Conditions> {
+  const scratch = new Scratch(client, bucket)
+  const [put, remove, copy, complete] = await Promise.all([
+    probePut(scratch),
+    probeDelete(scratch),
+    probeCopy(scratch),
+    probeComplete(scratch),
+  ])
+  const { conditions } = claimed
+  const kept = {
+    put: both(conditions.put, put.conditions),
+    delete: both(conditions.delete, remove),
+    complete: both(conditions.complete, complete),
+  }
+  const atOnce = both(claimed.copyObject, copy.copyObject)
+  // A copy goes by one of these ways, each of which must then do here what it does elsewhere.
+  const copies = (kind: keyof ConditionSupport) =>
+    conditions.copy[kind] &&
+    claimed.copyObject[kind] === atOnce[kind] &&
+    conditions.complete[kind] === kept.complete[kind] &&
+    conditions.put[kind] === kept.put[kind]
+  return { ...kept, copy: { ifMatch: copies('ifMatch'), ifNoneMatch: copies('ifNoneMatch') } }
+}
+
+function both(a: ConditionSupport, b: ConditionSupport): ConditionSupport {
+  return { ifMatch: a.ifMatch && b.ifMatch, ifNoneMatch: a.ifNoneMatch && b.ifNoneMatch }
+}
+
+async function removeWithVersions(client: StoreClient, bucket: string): Promise<void> {
+  const { bytes } = await client.document({
+    method: 'GET',
+    bucket,
+    query: { versions: '' },
+    idempotent: true,
+  })
+  const result = readResult(bytes, 'ListVersionsResult')
+  for (const element of [...childrenOf(result, 'Version'), ...childrenOf(result, 'DeleteMarker')]) {
+    const query = { versionId: childText(element, 'VersionId') }
+    await client.done({
+      method: 'DELETE',
+      bucket,
+      key: childText(element, 'Key') ?? '',
+      query,
+      idempotent: true,
+    })
+  }
+  await client.done({ method: 'DELETE', bucket, idempotent: true })
+}
