@@ -55,9 +55,9 @@ export interface Differences {
   readonly uploadsNotFolded?: string
   /** To delete a version by an id that the store cannot have given succeeds. */
   readonly deletesMadeUpVersions?: string
-  /** Answers do not name the version `null`. */
+  /** Answers do not name the version `null`, nor do all tell of a delete marker that has that id. */
   readonly nullVersionUnnamed?: string
-  /** NoSuchKey does not tell that it is a delete marker that hides the key. */
+  /** NoSuchKey does not tell that it is a delete marker that hides the key, and a delete marker that is named is NoSuchVersion. */
   readonly hiddenKeyUntold?: string
   /** A version that is a delete marker does not tell its time. */
   readonly deleteMarkerWithoutTime?: string

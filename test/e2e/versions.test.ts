@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import {
   CopyObjectCommand,
   DeleteBucketCommand,
@@ -14,6 +14,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { openS3Storage } from '../../src/storage/s3.ts'
+import type { Differences } from '../conformance/storage.ts'
 import { type Ignored, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
@@ -47,6 +48,13 @@ async function overS3(ignores: readonly Ignored[] = []): Promise<Stack> {
 async function overDefault(): Promise<Stack> {
   const gateway = await startGateway()
   return { gateway, close: () => gateway.close() }
+}
+
+/** Whether the lane's server differs here; the output then says so. */
+function differs(difference: Exclude<keyof Differences, 'refusedNames'>, t: TestContext): boolean {
+  const reason = lane?.differences[difference]
+  if (reason !== undefined) t.diagnostic(`differs, ${difference}: ${reason}`)
+  return reason !== undefined
 }
 
 suite(lane === null ? 'fs store' : lane.name, overDefault)
@@ -171,23 +179,18 @@ function suite(name: string, start: () => Promise<Stack>): void {
       for (const method of ['GET', 'HEAD']) {
         const hidden = await send(gateway, { method, target })
         assert.equal(hidden.status, 404)
-        if (lane?.differences.hiddenKeyUntold === undefined)
-          assert.deepEqual(
-            [hidden.headers.get('x-amz-delete-marker'), hidden.headers.get('x-amz-version-id')],
-            ['true', marker],
-          )
-        else t.diagnostic(`differs: ${lane.differences.hiddenKeyUntold}`)
+        if (differs('hiddenKeyUntold', t)) continue
+        assert.deepEqual(
+          [hidden.headers.get('x-amz-delete-marker'), hidden.headers.get('x-amz-version-id')],
+          ['true', marker],
+        )
         const named = await send(gateway, { method, target: `${target}?versionId=${marker}` })
         assert.equal(named.status, 405)
         assert.deepEqual(
-          [
-            named.headers.get('x-amz-delete-marker'),
-            named.headers.get('x-amz-version-id'),
-            named.headers.get('allow'),
-          ],
+          ['x-amz-delete-marker', 'x-amz-version-id', 'allow'].map((name) => named.headers.get(name)),
           ['true', marker, 'DELETE'],
         )
-        if (lane?.differences.deleteMarkerWithoutTime === undefined)
+        if (!differs('deleteMarkerWithoutTime', t))
           assert.ok(Math.abs(Date.parse(named.headers.get('last-modified') ?? '') - Date.now()) < 60_000)
       }
       const wanted = { Bucket: bucket.name, Key: 'k', ObjectAttributes: ['ETag' as const] }
@@ -350,7 +353,7 @@ function suite(name: string, start: () => Promise<Stack>): void {
       )
     })
 
-    it('a suspended bucket has one version null of a key, and keeps the others', async () => {
+    it('a suspended bucket has one version null of a key, and keeps the others', async (t) => {
       const bucket = await bucketOf()
       const one = await bucket.put('k', 'one')
       await bucket.set('Suspended')
@@ -359,14 +362,15 @@ function suite(name: string, start: () => Promise<Stack>): void {
       assert.equal(await bucket.text('k', 'null'), 'three')
       assert.deepEqual(await bucket.entries(), ['k null latest', `k ${one}`])
       const deleted = await bucket.remove('k')
-      assert.deepEqual([deleted.DeleteMarker, deleted.VersionId], [true, 'null'])
+      if (!differs('nullVersionUnnamed', t))
+        assert.deepEqual([deleted.DeleteMarker, deleted.VersionId], [true, 'null'])
       await fails(bucket.text('k'), 'NoSuchKey', 404)
       assert.deepEqual(await bucket.entries(), [`k ${one}`, 'k null latest marker'])
       await bucket.remove('k', 'null')
       assert.equal(await bucket.text('k'), 'one')
     })
 
-    it('CopyObject_version brings an older version back, and names both versions', async () => {
+    it('CopyObject_version brings an older version back, and names both versions', async (t) => {
       const bucket = await bucketOf()
       const body = randomBytes(200_000)
       const one = await bucket.put('k', body, { Metadata: { is: 'first' } })
@@ -390,7 +394,7 @@ function suite(name: string, start: () => Promise<Stack>): void {
       await fails(copy('k'), 'InvalidRequest', 400)
       const { VersionId: marker } = await bucket.remove('k')
       await fails(copy('late'), 'NoSuchKey', 404)
-      await fails(copy('late', marker), 'InvalidRequest', 400)
+      if (!differs('hiddenKeyUntold', t)) await fails(copy('late', marker), 'InvalidRequest', 400)
       await copy('late', two)
       assert.equal(await bucket.text('late'), 'two')
       await bucket.remove('k', two)
@@ -430,7 +434,9 @@ function suite(name: string, start: () => Promise<Stack>): void {
       const bucket = await bucketOf()
       const UploadId = await bucket.objects.begin('k')
       const parts = [await bucket.objects.send('k', UploadId, 1, randomBytes(5 * MIB))]
-      const complete = () => bucket.objects.complete('k', UploadId, parts)
+      // Of two at once a server may refuse one for now.
+      const patient = TestBucket.of(gateway.client({ maxAttempts: 5 }), bucket.name)
+      const complete = () => patient.complete('k', UploadId, parts)
       const [first, ...others] = await Promise.all([complete(), complete()])
       await bucket.put('k', 'newer')
       const again = await complete()
@@ -473,10 +479,7 @@ function suite(name: string, start: () => Promise<Stack>): void {
       const create = () => bucket.put('k', 'new', { IfNoneMatch: '*' })
       await fails(create(), 'PreconditionFailed', 412)
       await bucket.remove('k')
-      if (lane?.differences.versionsIgnoreConditions !== undefined) {
-        t.diagnostic(`differs: ${lane.differences.versionsIgnoreConditions}`)
-        return fails(create(), 'NotImplemented', 501)
-      }
+      if (differs('versionsIgnoreConditions', t)) return fails(create(), 'NotImplemented', 501)
       await create()
       assert.equal(await bucket.text('k'), 'new')
     })

@@ -31,7 +31,8 @@ import { KeptSubresources, SUBRESOURCE_NAMES } from './s3-subresources.ts'
 /**
  * What a server may take no notice of. `decoded`: that it has decoded the source of a part already; `folding`: that pages are of what is
  * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing; `underscores`: that names of metadata
- * differ by them; `upload-prefixes`: what it has folded of a list of uploads.
+ * differ by them; `upload-prefixes`: what it has folded of a list of uploads; `versions`: that there are such; `versioned-conditions`:
+ * conditions in buckets with versions; `version-ids`: which version is asked for.
  */
 export type Ignored =
   | 'copy-source-if-match'
@@ -46,6 +47,7 @@ export type Ignored =
   | 'underscores'
   | 'upload-prefixes'
   | 'versioned-conditions'
+  | 'version-ids'
 
 export interface S3Server {
   readonly endpoint: string
@@ -114,13 +116,15 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     const name = nameOf(method, target, headers)
     calls.push(name)
     if (options.intercept?.(name, request, response) === true) return
+    const ignores = new Set(options.ignores)
     const call: Call = {
       storage,
       subresources,
       target,
       bucket: target.bucket ?? '',
       key: target.key ?? '',
-      query: (parameter) => target.query.get(parameter),
+      query: (parameter) =>
+        parameter === 'versionId' && ignores.has('version-ids') ? undefined : target.query.get(parameter),
       headers,
       body: () =>
         requestBody({
@@ -131,7 +135,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
           maxBytes: 2 ** 40,
           checksumsOf: method === 'POST' ? 'object' : 'body',
         }),
-      ignores: new Set(options.ignores),
+      ignores,
       maxCopyBytes: options.maxCopyBytes ?? 5 * 1024 ** 3,
     }
     const operation = OPERATIONS[name]

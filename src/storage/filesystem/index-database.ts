@@ -62,7 +62,9 @@ export class IndexDatabase {
     if (version !== VERSION) {
       this.#database.close()
       throw new Error(
-        `${file} has the index version ${version}; this Sealgate knows version ${VERSION}. Use the Sealgate that wrote it.`,
+        version === '1'
+          ? `${file} has the index version 1, and this Sealgate needs version ${VERSION}. Start the gateway on it once: that brings it up to date.`
+          : `${file} has the index version ${version}; this Sealgate knows version ${VERSION}. Use the Sealgate that wrote it.`,
       )
     }
     // From here on a busy database is waited for without blocking this thread.

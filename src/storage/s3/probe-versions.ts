@@ -9,7 +9,7 @@ import { probeBucketPrefix } from './bucket-names.ts'
 import { makeBucket } from './buckets.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
-import { readResult } from './documents.ts'
+import { nameDecoder, readResult } from './documents.ts'
 import { probeComplete, probeCopy, probeDelete, probePut, Scratch } from './probe.ts'
 import { setVersioning } from './versions.ts'
 
@@ -75,22 +75,13 @@ function both(a: ConditionSupport, b: ConditionSupport): ConditionSupport {
 }
 
 async function removeWithVersions(client: StoreClient, bucket: string): Promise<void> {
-  const { bytes } = await client.document({
-    method: 'GET',
-    bucket,
-    query: { versions: '' },
-    idempotent: true,
-  })
+  const query = { versions: '', 'encoding-type': 'url' }
+  const { bytes } = await client.document({ method: 'GET', bucket, query, idempotent: true })
   const result = readResult(bytes, 'ListVersionsResult')
+  const name = nameDecoder(result)
   for (const element of [...childrenOf(result, 'Version'), ...childrenOf(result, 'DeleteMarker')]) {
-    const query = { versionId: childText(element, 'VersionId') }
-    await client.done({
-      method: 'DELETE',
-      bucket,
-      key: childText(element, 'Key') ?? '',
-      query,
-      idempotent: true,
-    })
+    const [key, versionId] = [name(childText(element, 'Key')), childText(element, 'VersionId')]
+    await client.done({ method: 'DELETE', bucket, key, query: { versionId }, idempotent: true })
   }
   await client.done({ method: 'DELETE', bucket, idempotent: true })
 }

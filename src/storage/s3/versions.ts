@@ -96,16 +96,20 @@ async function listObjectVersions(
   const { bytes } = await badMarker(versionIdMarker, answer)
   const result = readResult(bytes, 'ListVersionsResult')
   const name = nameDecoder(result)
-  const versions = result.children
+  const entries = result.children
     .filter((element) => element.name === 'Version' || element.name === 'DeleteMarker')
     .map((element) => readEntry(element, name))
+  // A marker without a version is behind all of its key's, and there are servers that take it to be before them.
+  const versions = entries.filter(
+    ({ key }) => versionIdMarker !== '' || keyMarker === '' || key !== keyMarker,
+  )
   const commonPrefixes = prefixes(result, name)
   const more = isTruncated(result)
   return {
     versions,
     commonPrefixes,
     isTruncated: more,
-    ...(more ? markers(result, name, versions, commonPrefixes) : NO_MARKERS),
+    ...(more ? markers(result, name, entries, commonPrefixes) : NO_MARKERS),
   }
 }
 
