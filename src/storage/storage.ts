@@ -159,7 +159,7 @@ export interface PutObjectRequest extends ObjectName, ObjectAttributes {
 export interface PutObjectResult {
   readonly etag: string
   readonly lastModified: number
-  /** There only if the bucket has or had versions; a store may leave out `null`. */
+  /** There if the bucket has versions; not where what was written is the version `null`. */
   readonly versionId?: string | undefined
 }
 

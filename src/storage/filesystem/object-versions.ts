@@ -73,7 +73,7 @@ export function requireVersion(index: IndexDatabase, name: ObjectVersionName): O
 }
 
 export interface Replaced {
-  /** Undefined in buckets that never had versions. */
+  /** There if S3 would tell it. */
   readonly versionId?: string | undefined
   /** Of what is gone for it, as JSON. */
   readonly dropped: readonly string[]
@@ -90,7 +90,8 @@ export function putNewest(
   const lastModified = Math.max(Date.now(), modified)
   const versionId = status === 'Enabled' ? newVersionId(nextTime(index, object)) : NULL_VERSION
   insertObject(index, { ...object, lastModified }, versionId)
-  return { dropped, lastModified, versionId: status === null ? undefined : versionId }
+  // Of a write that makes the version null S3 does not say so.
+  return { dropped, lastModified, versionId: status === 'Enabled' ? versionId : undefined }
 }
 
 /** Deletes a key: for good if its bucket has no versions, otherwise by a delete marker. */
