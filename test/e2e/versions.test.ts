@@ -13,13 +13,12 @@ import {
   type S3Client,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Differences } from '../conformance/storage.ts'
-import { type Ignored, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { type RawAnswer, send } from '../lib/raw-http.ts'
 import { realStore } from '../lib/real-store.ts'
+import { startEmulatedStack } from '../lib/s3-stack.ts'
 import { VersionedBucket } from '../lib/versions.ts'
 
 const MIB = 1024 * 1024
@@ -28,21 +27,6 @@ const lane = realStore()
 interface Stack {
   readonly gateway: TestGateway
   close(): Promise<void>
-}
-
-async function overS3(ignores: readonly Ignored[] = []): Promise<Stack> {
-  const server = await startS3Server({ ignores })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', systemBucket: 'sealgate-system' },
-    credentials: { accessKeyId, secretAccessKey },
-  })
-  const gateway = await startGateway({ store })
-  const close = async () => {
-    await gateway.close()
-    await server.close()
-  }
-  return { gateway, close }
 }
 
 async function overDefault(): Promise<Stack> {
@@ -58,7 +42,7 @@ function differs(difference: Exclude<keyof Differences, 'refusedNames'>, t: Test
 }
 
 suite(lane === null ? 'fs store' : lane.name, overDefault)
-if (lane === null) suite('s3 store', overS3)
+if (lane === null) suite('s3 store', startEmulatedStack)
 
 function suite(name: string, start: () => Promise<Stack>): void {
   describe(`versions over the ${name}`, () => {
@@ -501,7 +485,7 @@ describe('versions over a store without them', {
 }, () => {
   let stack: Stack
   before(async () => {
-    stack = await overS3(['versions'])
+    stack = await startEmulatedStack({ ignores: ['versions'] })
   })
   after(() => stack.close())
 
