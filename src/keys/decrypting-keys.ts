@@ -8,11 +8,11 @@ import type { BucketCmks, KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import { openRetired } from './key-ring-open.ts'
 import { canonicalContext, type Kms, lengthPrefixed, WrappedKeyError } from './kms/kms.ts'
+import { Refusals } from './refusals.ts'
 import { inS3Terms } from './s3-terms.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { copyOfKey, requireUsable } from './usable-key.ts'
 
-const NEGATIVE_MS = 60_000
 /** Calls to the KMS for unknown DEKs, per second and bucket, so that made-up envelopes cannot flood it. */
 const UNKNOWN_PER_SECOND = 100
 const UNKNOWN_BURST = 1000
@@ -48,8 +48,7 @@ interface Opened extends SpareKey {
 export class DecryptingKeys {
   readonly #o: DecryptingKeysOptions
   readonly #opened: LRUCache<string, Opened>
-  /** What cannot be unwrapped, and until when that is said without asking. */
-  readonly #refused: LRUCache<string, number>
+  readonly #refusals: Refusals
   readonly #unknown = new LRUCache<string, TokenBucket>({ max: MAX_BUCKETS })
   readonly #opening = new SingleFlight<Buffer>()
   #closed = false
@@ -57,7 +56,7 @@ export class DecryptingKeys {
   constructor(options: DecryptingKeysOptions) {
     this.#o = options
     this.#opened = new LRUCache({ max: options.cache.maxEntries, dispose: ({ key }) => key.fill(0) })
-    this.#refused = new LRUCache({ max: options.cache.maxEntries })
+    this.#refusals = new Refusals(options.cache.maxEntries, options.now)
   }
 
   /** A copy for the caller. Rejects with ObjectIntegrityError, with SlowDown if too many are unknown, or as the KMS refuses. */
@@ -70,7 +69,8 @@ export class DecryptingKeys {
     const known = this.#opened.get(id)
     if (known !== undefined && now < Math.max(known.staleAtMs, known.graceUntilMs))
       return copyOfKey(known.key)
-    if (now < (this.#refused.get(id) ?? 0)) throw integrity('its data key cannot be opened')
+    const refusal = this.#refusals.get(id)
+    if (refusal !== null) throw answerTo(refusal)
     const loading = this.#opening.run(id, () => this.#load(bucket, id, dek, cmks, known !== undefined))
     const spare = known !== undefined && now < known.staleAtMs + this.#o.graceMs ? known : undefined
     try {
@@ -81,7 +81,7 @@ export class DecryptingKeys {
         throw new SealgateError('SlowDown', undefined, { headers: { 'retry-after': '1' } })
       return copyOfKey(usable)
     } catch (error) {
-      throw inS3Terms(error)
+      throw answerTo(error)
     }
   }
 
@@ -106,9 +106,8 @@ export class DecryptingKeys {
       return key
     } catch (error) {
       if (isRefusal(error)) this.#opened.delete(id)
-      if (!(error instanceof WrappedKeyError)) throw error
-      this.#refused.set(id, this.#o.now() + NEGATIVE_MS)
-      throw integrity(error.message)
+      this.#refusals.add(id, error)
+      throw error
     }
   }
 
@@ -124,7 +123,7 @@ export class DecryptingKeys {
     if (this.#closed) return
     const staleAtMs = this.#o.now() + this.#o.cache.maxAgeMs
     this.#opened.set(id, { key: Buffer.from(key), staleAtMs, graceUntilMs: 0 })
-    this.#refused.delete(id)
+    this.#refusals.delete(id)
   }
 
   #permit(bucket: string): void {
@@ -142,6 +141,10 @@ export class DecryptingKeys {
       .update(lengthPrefixed([Buffer.from(cmkId), wrapped, context]))
       .digest('base64')
   }
+}
+
+function answerTo(error: unknown): unknown {
+  return error instanceof WrappedKeyError ? integrity(error.message) : inS3Terms(error)
 }
 
 function integrity(reason: string): SealgateError {

@@ -36,7 +36,7 @@ export async function orGrace<T>(call: Promise<T>, spare: SpareKey, now: () => n
  */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof KmsError) return !error.passing
-  return error instanceof WrappedKeyError || isError(error, 'ObjectIntegrityError', 'InternalError')
+  return error instanceof WrappedKeyError || isError(error, 'InternalError')
 }
 
 async function within<T>(ms: number, call: Promise<T>): Promise<T> {
