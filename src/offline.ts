@@ -121,6 +121,7 @@ async function realmInStore(config: Config, kms: OpenedKms): Promise<string> {
 
 /** What the keys of a deployment keep in its store. */
 export interface OfflineRecords {
+  readonly storage: Storage
   readonly records: KeyRecords
   /** Null if the store does not belong to a deployment yet. */
   readonly realm: string | null
@@ -138,6 +139,7 @@ export async function openOfflineRecords(
   const storage = await openOfflineStore(config, options)
   try {
     return {
+      storage,
       records: systemKeyRecords({ storage, systemBucket }),
       realm: await storedRealm(storage, systemBucket),
       claim: (realm) => claimRealm(storage, systemBucket, realm),

@@ -2,8 +2,8 @@ import { loadConfig } from '../config/config.ts'
 import { type RewrapReport, rewrap as rewrapRing } from '../keys/index.ts'
 import { openOffline } from '../offline.ts'
 import { shown } from '../recovery/shown.ts'
+import { bucketsInWords, checkBucketOption, requireBucket } from './bucket-option.ts'
 import { Progress } from './progress.ts'
-import { checkBucketOption } from './rotate.ts'
 
 export interface RewrapOptions {
   readonly config?: string
@@ -38,6 +38,8 @@ export async function rewrap(options: RewrapOptions): Promise<void> {
       },
     })
     progress.end()
+    // A bucket that was deleted has its data keys still.
+    if (report.dataKeys === 0) await requireBucket(opened.storage, pattern)
     console.log(json ? JSON.stringify({ pattern, dryRun, ...report }) : inWords(report, options))
     if (report.failed > 0 || report.stopped !== null) process.exitCode = 1
   } finally {
@@ -46,10 +48,11 @@ export async function rewrap(options: RewrapOptions): Promise<void> {
   }
 }
 
-function inWords(report: RewrapReport, { dryRun = false, decrypt }: RewrapOptions): string {
+function inWords(report: RewrapReport, { bucket = '*', dryRun = false, decrypt }: RewrapOptions): string {
   const { dataKeys, current, moved, moves, failed, failures, strangers, stopped } = report
+  const whose = bucket === '*' ? '' : ` of ${bucketsInWords(bucket)}`
   const lines = [
-    `${counted(dataKeys)} in the key ring: ${current} under the current CMK already, ${moved} ${dryRun ? 'to be moved' : 'moved'}, ${failed} failed.`,
+    `${counted(dataKeys)}${whose} in the key ring: ${current} under the current CMK already, ${moved} ${dryRun ? 'to be moved' : 'moved'}, ${failed} failed.`,
   ]
   for (const { from, to, dataKeys: keys, reEncrypted } of moves)
     lines.push(
@@ -63,14 +66,26 @@ function inWords(report: RewrapReport, { dryRun = false, decrypt }: RewrapOption
   if (stopped !== null) lines.push(`Stopped: ${shown(stopped)}. Run it again: it goes on where it stopped.`)
   else if (failed > 0) lines.push('Run it again when the cause is gone: what is done is skipped.')
   else if (dryRun) lines.push('Nothing was changed.')
-  else lines.push(decrypt ? PROVED : TAKEN)
+  else lines.push(conclusion(report, { bucket, decrypt }))
   return lines.join('\n')
 }
 
-const PROVED =
-  'Every data key of the ring opens under the current CMK of its bucket. Once no gateway runs with an older configuration, run it once more; then the retired CMKs are no longer needed.'
-const TAKEN =
-  'Nothing was opened (--no-decrypt). Keep the retired CMKs until somebody who may Decrypt has run this again without --no-decrypt.'
+/** What a run without a failure shows. Somebody deletes CMKs by this sentence. */
+function conclusion(
+  { dataKeys, moved }: RewrapReport,
+  { bucket, decrypt }: { readonly bucket: string; readonly decrypt: boolean },
+): string {
+  if (dataKeys === 0)
+    return 'There was nothing to move, and this shows nothing of the retired CMKs: keep them as long as objects may be sealed under them.'
+  if (!decrypt)
+    return 'Nothing was opened (--no-decrypt). Keep the retired CMKs until somebody who may Decrypt has run this again without --no-decrypt.'
+  if (bucket !== '*')
+    return `Every data key of ${bucketsInWords(bucket)} opens under its current CMK. No other bucket was looked at: keep the retired CMKs until sealgate rewrap without --bucket has moved what is under them.`
+  const proved = 'Every data key of the ring opens under the current CMK of its bucket.'
+  return moved > 0
+    ? `${proved} Once no gateway runs with an older configuration, run it once more, for what they wrote meanwhile.`
+    : `${proved} There was nothing to move: if no gateway has run with an older configuration meanwhile, the retired CMKs are no longer needed.`
+}
 
 function counted(keys: number): string {
   return keys === 1 ? '1 data key' : `${keys} data keys`

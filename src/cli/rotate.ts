@@ -1,7 +1,7 @@
-import { StartupError } from '../app.ts'
 import { loadConfig } from '../config/config.ts'
-import { isRotatable, orderRotation } from '../keys/index.ts'
+import { orderRotation } from '../keys/index.ts'
 import { noRealm, openOfflineRecords } from '../offline.ts'
+import { bucketsInWords, checkBucketOption, requireBucket } from './bucket-option.ts'
 
 /** For the look itself. */
 const LOOK_MS = 1000
@@ -19,6 +19,7 @@ export async function rotate({ config: file, bucket = '*', json = false }: Rotat
   const opened = await openOfflineRecords(config, { write: true })
   try {
     if (opened.realm === null) throw noRealm(config)
+    await requireBucket(opened.storage, bucket)
     await orderRotation(opened.records, bucket)
   } finally {
     await opened.close()
@@ -26,15 +27,7 @@ export async function rotate({ config: file, bucket = '*', json = false }: Rotat
   const { pollMs } = config.epoch
   const inForceBy = new Date(Date.now() + pollMs + LOOK_MS).toISOString()
   if (json) return console.log(JSON.stringify({ bucket, inForceBy }))
-  const buckets = bucket === '*' ? 'all buckets' : bucket.includes('*') ? `buckets ${bucket}` : bucket
   console.log(
-    `New epochs for ${buckets}: ordered. Every running gateway has seen it by ${inForceBy} (epoch.pollMs is ${pollMs / 1000} s), and seals what is begun after that under a new data key.`,
+    `New epochs for ${bucketsInWords(bucket)}: ordered. Every running gateway has seen it by ${inForceBy} (epoch.pollMs is ${pollMs / 1000} s), and seals what is begun after that under a new data key.`,
   )
-}
-
-export function checkBucketOption(pattern: string): void {
-  if (!isRotatable(pattern))
-    throw new StartupError(
-      `--bucket ${pattern}: must be the name of a bucket, or a pattern of names with * in it (in quotes, or the shell replaces it).`,
-    )
 }
