@@ -51,6 +51,8 @@ export interface Differences {
   readonly completeRepeats?: string
   /** Uploads are listed in some other order than by key and time. */
   readonly uploadOrder?: string
+  /** Any text may be the id of a version: one that was made up is not there, and never refused. */
+  readonly anyVersionId?: string
   /** Lists of uploads do not fold by a delimiter, or do not page by it. */
   readonly uploadsNotFolded?: string
   /** To delete a version by an id that the store cannot have given succeeds. */

@@ -117,7 +117,8 @@ describe('multipart uploads under races and faults', () => {
     const parts = [await bucket.send(Key, id, 1, one), await bucket.send(Key, id, 2, two)]
     await s3.send(new PutObjectCommand({ Bucket, Key, Body: 'in the way' }))
     const refused = bucket.complete(Key, id, parts.slice(0, 1), { IfNoneMatch: '*' })
-    await assert.rejects(refused, { name: 'PreconditionFailed' })
+    const { ifNoneMatch } = gateway.storage.capabilities.conditions.complete
+    await assert.rejects(refused, { name: ifNoneMatch ? 'PreconditionFailed' : 'NotImplemented' })
     await bucket.complete(Key, id, parts)
     assert.ok((await bucket.read(Key)).equals(Buffer.concat([one, two])))
   })
@@ -149,8 +150,10 @@ describe('multipart uploads under races and faults', () => {
     const { ETag } = await bucket.put('again', 'old')
     const id = await bucket.begin('again')
     const parts = [await bucket.send('again', id, 1, Buffer.from('new'))]
-    const first = await bucket.complete('again', id, parts, { IfMatch: ETag })
-    assert.equal((await bucket.complete('again', id, parts, { IfMatch: ETag })).ETag, first.ETag)
+    // Without one before a store that would ignore it.
+    const condition = gateway.storage.capabilities.conditions.complete.ifMatch ? { IfMatch: ETag } : {}
+    const first = await bucket.complete('again', id, parts, condition)
+    assert.equal((await bucket.complete('again', id, parts, condition)).ETag, first.ETag)
     assert.equal((await bucket.read('again')).toString(), 'new')
   })
 

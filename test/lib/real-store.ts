@@ -73,6 +73,7 @@ const CEPH: RealStore = {
     deletesMadeUpVersions: 'a version that is not there is deleted with success, whatever its id',
     listLosesItsPlace: 'a page behind a version that is gone begins elsewhere',
     versionsIgnoreConditions: 'a version is an object of its own, which is always new',
+    anyVersionId: 'of whatever id it says NoSuchVersion',
   },
 }
 
@@ -83,6 +84,13 @@ export function realStore(): RealStore | null {
   const store = { minio: MINIO, ceph: CEPH }[name]
   if (store === undefined) throw new Error(`TEST_STORE: there is no store ${name}`)
   return store
+}
+
+/** What is said of an id of a version that the store has not given: status and code. */
+export function madeUpVersion(): readonly [number, string] {
+  return realStore()?.differences.anyVersionId === undefined
+    ? [400, 'InvalidArgument']
+    : [404, 'NoSuchVersion']
 }
 
 /** Of the store under test, besides STANDARD: at least one. */
