@@ -13,6 +13,7 @@ import { fails, TestBucket } from '../lib/bucket.ts'
 import { oneChunk } from '../lib/bytes.ts'
 import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { takesName } from '../lib/real-store.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'second-call'
@@ -138,7 +139,7 @@ describe('an operation of several calls to the store, whose object is overwritte
 
 describe('sources of copies', () => {
   it('are named as clients name them: with a slash in front, encoded or plain, with ?, + and blanks', async () => {
-    for (const Key of ['plain', 'a+b', 'a b', 'what?', 'x/../y', 'ü', 'per%25cent']) {
+    for (const Key of ['plain', 'a+b', 'a b', 'what?', 'x/../y', 'ü', 'per%25cent'].filter(takesName)) {
       await bucket.put(Key, Key)
       for (const CopySource of [
         `/${Bucket}/${encodeURIComponent(Key)}`,
