@@ -42,6 +42,7 @@ const MINIO: RealStore = {
     },
     hidesBehindObject: 'a directory that is an object too is not looked into',
     startSkipsPrefix: 'a start inside a common prefix is taken for its end',
+    shortPages: 'behind a common prefix that is an object too a page has one name less',
     lastCharacterEndsPages: 'U+10FFFF stands for the end of a directory',
     foldsAfterwards: 'it counts names first, and shows again the common prefix of a start',
     uploadOrder: 'by time alone',
