@@ -1,3 +1,4 @@
+import { SealgateError } from '../errors.ts'
 import type { StoredBucket } from '../storage/storage.ts'
 import { dropUploads } from './drop-uploads.ts'
 import type { Gateway } from './gateway.ts'
@@ -22,9 +23,17 @@ export async function listBuckets(
   return { buckets: page, next: buckets.length > page.length ? page.at(-1)?.name : undefined }
 }
 
-export async function createBucket(gateway: Gateway, bucket: string): Promise<void> {
+export async function createBucket(
+  gateway: Gateway,
+  bucket: string,
+  { objectLock = false }: { readonly objectLock?: boolean } = {},
+): Promise<void> {
   checkNewBucketName(gateway, bucket)
-  await gateway.storage.createBucket(bucket)
+  if (objectLock && gateway.storage.subresources?.keeps('bucket', 'object-lock') !== true)
+    throw new SealgateError('NotImplemented', 'The storage behind the gateway has no Object Lock.', {
+      details: { Header: 'x-amz-bucket-object-lock-enabled' },
+    })
+  await gateway.storage.createBucket(bucket, { objectLock })
 }
 
 export async function headBucket(gateway: Gateway, bucket: string): Promise<void> {

@@ -16,6 +16,7 @@ import { type CompletedPart, selectParts } from './completed-parts.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
+import { confirmMarks } from './marks.ts'
 import { combineChecksums } from './multipart-checksum.ts'
 import { checkBucket } from './names.ts'
 import { pinnedVersion } from './object-version.ts'
@@ -120,6 +121,7 @@ async function complete(
     encryption: init.encryption,
     checksums: checksumsOf({ parts, checksums }),
   }
+  await confirmMarks(gateway, { ...upload, versionId, etag }, init.marks)
   await finish(gateway, upload, output)
   return output
 }
@@ -360,6 +362,7 @@ async function answerOfObject(
       encryption,
       checksums,
     }
+    await confirmMarks(gateway, { ...upload, versionId: version, etag }, init.marks)
     await finish(gateway, upload, output)
     return output
   } catch (error) {

@@ -11,12 +11,14 @@ import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
+import { checkMarks, confirmMarks, type ObjectMarks } from './marks.ts'
 import { checkBucket } from './names.ts'
 import { sealAttributes } from './object-envelope.ts'
 import { ofPinned } from './object-version.ts'
 import { type OpenedObject, readFooter, retryOverwritten } from './open-object.ts'
 import { isPlain, type PlainObject } from './plain-object.ts'
 import { putObject } from './put-object.ts'
+import { readTags } from './subresources/read-tags.ts'
 import { withChecksum } from './with-checksum.ts'
 
 export interface CopyObjectInput {
@@ -26,6 +28,8 @@ export interface CopyObjectInput {
   /** What REPLACE puts in place of the source's; null is COPY. */
   readonly replace: Pick<ClientAttributes, 'headers' | 'metadata'> | null
   readonly storageClass: StorageClass | undefined
+  /** Without tags the copy has the source's. */
+  readonly marks?: ObjectMarks | undefined
   /** The copy is to have this checksum; one that the source lacks is computed, which means reading it. */
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly encryption?: EncryptionRequest | undefined
@@ -54,6 +58,7 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
   checkBucket(gateway, input.bucket)
   checkBucket(gateway, input.source.bucket)
   checkEncryptionRequest(gateway, input.bucket, input.encryption)
+  checkMarks(gateway, input.marks)
   if (
     isOntoItself(input) &&
     input.replace === null &&
@@ -81,16 +86,18 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
       `The specified copy source is larger than the maximum allowable size for a copy source: ${MAX_COPY_BYTES}`,
     )
   }
+  const marks = await copiedMarks(gateway, input, object)
   const kept = input.replace ?? clientAttributes(object.stored)
   const attributes = checkedAttributes({
     ...kept,
     storageClass: input.storageClass ?? 'STANDARD',
   })
-  if (isPlain(object)) return sealCopy(gateway, input, object, attributes, input.checksumAlgorithm)
+  if (isPlain(object))
+    return sealCopy(gateway, { ...input, marks }, object, attributes, input.checksumAlgorithm)
   const footer = await readFooter(gateway, object, signal)
   if (changesKey(input) || !hasChecksum(footer, input.checksumAlgorithm)) {
     const algorithm = input.checksumAlgorithm ?? footer.checksums.values[0]?.algorithm ?? null
-    return sealCopy(gateway, input, object, attributes, algorithm)
+    return sealCopy(gateway, { ...input, marks }, object, attributes, algorithm)
   }
   const sealed = await sealAttributes(gateway, {
     bucket,
@@ -110,9 +117,11 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
     sourceEtag: object.stored.etag,
     sourceSize: object.stored.size,
     condition: input.condition,
+    marks,
     signal,
   })
   const stored = await ofPinned(copy)
+  await confirmMarks(gateway, { bucket, key, versionId: stored.versionId, etag: stored.etag }, marks)
   return {
     etag: toClientEtag(stored.etag),
     lastModified: stored.lastModified,
@@ -123,6 +132,17 @@ async function copyOnce(gateway: Gateway, input: CopyObjectInput): Promise<CopyO
   }
 }
 
+/** The source's tags are asked for only if it says that it has some; they may be changed in between, as S3's own copies may meet it. */
+async function copiedMarks(
+  gateway: Gateway,
+  { source, marks }: CopyObjectInput,
+  { stored, version }: OpenedObject | PlainObject,
+): Promise<ObjectMarks | undefined> {
+  if (marks?.tags !== undefined || (stored.tagCount ?? 0) === 0) return marks
+  const { bucket, key } = source
+  return { ...marks, tags: await readTags(gateway, { bucket, key, versionId: version }) }
+}
+
 /** The bytes go through the gateway and are sealed anew. */
 async function sealCopy(
   gateway: Gateway,
@@ -131,9 +151,9 @@ async function sealCopy(
   attributes: ClientAttributes,
   algorithm: ChecksumAlgorithm | null,
 ): Promise<CopyOutput> {
-  const { bucket, key, encryption, signal } = input
+  const { bucket, key, encryption, marks, signal } = input
   const body = withChecksum(await plainBody(gateway, object, undefined, signal), algorithm)
-  const put = { bucket, key, attributes, encryption, body, signal }
+  const put = { bucket, key, attributes, encryption, marks, body, signal }
   const sourceVersionId = object.stored.versionId
   // Onto itself: what is written over must be what was read. Where the bucket has versions it stays.
   const isPinned =

@@ -5,6 +5,7 @@ import { type ClientAttributes, checkedAttributes } from './attributes.ts'
 import type { ChecksumType } from './checksum.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
+import { checkMarks, hasMarks, type ObjectMarks } from './marks.ts'
 import { checkBucket } from './names.ts'
 import { NO_METADATA, sealAttributes, sealUnderDataKey } from './object-envelope.ts'
 import { writeInit } from './upload-state.ts'
@@ -14,6 +15,7 @@ export interface CreateMultipartUploadInput {
   readonly key: string
   readonly attributes: ClientAttributes
   readonly encryption?: EncryptionRequest | undefined
+  readonly marks?: ObjectMarks | undefined
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly checksumType: ChecksumType | null
 }
@@ -55,6 +57,7 @@ export async function createMultipartUpload(
   const { bucket, key, checksumAlgorithm } = input
   checkBucket(gateway, bucket)
   checkEncryptionRequest(gateway, bucket, input.encryption)
+  checkMarks(gateway, input.marks)
   const checksumType = resolveChecksumType(checksumAlgorithm, input.checksumType)
   const attributes = checkedAttributes(input.attributes)
   const objectKey = ObjectKey.generate()
@@ -67,7 +70,12 @@ export async function createMultipartUpload(
     bytes: 0,
   })
   const state = await sealUnderDataKey(gateway, { ...fields, metadataHash: NO_METADATA }, 0)
-  const { uploadId } = await gateway.storage.createMultipartUpload({ bucket, key, ...stored })
+  const { uploadId } = await gateway.storage.createMultipartUpload({
+    bucket,
+    key,
+    ...stored,
+    marks: input.marks,
+  })
   const upload = { bucket, key, uploadId }
   try {
     await writeInit(gateway, upload, {
@@ -78,6 +86,7 @@ export async function createMultipartUpload(
       dekId: state.dekId,
       checksumAlgorithm,
       checksumType,
+      marks: hasMarks(input.marks) ? input.marks : undefined,
     })
   } catch (error) {
     await gateway.storage

@@ -11,6 +11,8 @@ export interface DeleteObjectInput {
   readonly versionId?: string | undefined
   /** An ETag as clients see it, or `*` for any object. */
   readonly ifMatch?: string | undefined
+  /** Also a version that is retained in the mode GOVERNANCE. */
+  readonly bypassGovernance?: boolean | undefined
 }
 
 /** What is gone, or which delete marker hides it. */
@@ -24,6 +26,7 @@ export async function deleteObject(gateway: Gateway, input: DeleteObjectInput): 
     key,
     versionId: storedVersion(gateway, versionId),
     ifMatch: ifMatch === undefined ? undefined : toStoredEtag(ifMatch),
+    bypassGovernance: input.bypassGovernance,
   })
 }
 

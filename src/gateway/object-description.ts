@@ -4,6 +4,7 @@ import { type ClientAttributes, clientAttributes } from './attributes.ts'
 import { checksumsOf, type ObjectChecksum } from './checksum.ts'
 import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
+import type { ShownMarks } from './marks.ts'
 import type { FoundObject } from './open-object.ts'
 import { type RangeRequest, resolveRange, type Slice } from './range.ts'
 
@@ -11,6 +12,7 @@ import { type RangeRequest, resolveRange, type Slice } from './range.ts'
 export interface ObjectDescription {
   readonly encryption: EncryptionAnswer
   readonly attributes: ClientAttributes
+  readonly marks: ShownMarks
   readonly etag: string
   readonly lastModified: number
   readonly versionId?: string | undefined
@@ -36,6 +38,7 @@ export function describeObject(
 ): ObjectDescription {
   const whole = {
     attributes: clientAttributes(object.stored),
+    marks: { tagCount: object.stored.tagCount, lock: object.stored.lock },
     etag: toClientEtag(object.stored.etag),
     lastModified: object.stored.lastModified,
     versionId: object.stored.versionId,

@@ -8,6 +8,7 @@ import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
+import { checkMarks, type ObjectMarks } from './marks.ts'
 import { checkBucket } from './names.ts'
 import { sealAttributes } from './object-envelope.ts'
 import type { PlainBody } from './plain-body.ts'
@@ -18,6 +19,7 @@ export interface PutObjectInput {
   readonly attributes: ClientAttributes
   readonly encryption?: EncryptionRequest | undefined
   readonly condition?: WriteCondition | undefined
+  readonly marks?: ObjectMarks | undefined
   readonly body: PlainBody
   readonly signal?: AbortSignal | undefined
 }
@@ -38,6 +40,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
   const { bucket, key, body } = input
   checkBucket(gateway, bucket)
   checkEncryptionRequest(gateway, bucket, input.encryption)
+  checkMarks(gateway, input.marks)
   checkSize(gateway, body.size)
   const attributes = checkedAttributes(input.attributes)
   checkWriteCondition(gateway.storage.capabilities, 'put', input.condition)
@@ -61,6 +64,7 @@ export async function putObject(gateway: Gateway, input: PutObjectInput): Promis
       size: storedSize(body.size),
       body: sealObject({ objectKey, size: body.size, body, footer: () => footerChecksums(body) }),
       condition: input.condition,
+      marks: input.marks,
       signal: input.signal,
     })
     return {

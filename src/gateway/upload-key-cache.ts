@@ -3,6 +3,7 @@ import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { ObjectKey } from '../envelope/index.ts'
 import type { ChecksumType } from './checksum.ts'
 import type { EncryptionAnswer } from './encryption.ts'
+import type { ObjectMarks } from './marks.ts'
 
 /** How an upload began. */
 export interface UploadInit {
@@ -19,6 +20,8 @@ export interface UploadInit {
   readonly dekId: Buffer
   readonly checksumAlgorithm: ChecksumAlgorithm | null
   readonly checksumType: ChecksumType | null
+  /** What the object is to have beside it. */
+  readonly marks?: ObjectMarks | undefined
 }
 
 /** Opened uploads, so that a part costs no extra read. Bounded in entries and age; a key that leaves may still be in use, so it is left to the garbage collector. */

@@ -62,8 +62,8 @@ export function uploadPrefix(upload: Pick<UploadName, 'bucket' | 'uploadId'>): s
 }
 
 export async function writeInit(gateway: Gateway, upload: UploadName, init: UploadInit): Promise<void> {
-  const { envelope, encryption, checksumAlgorithm, checksumType } = init
-  const payload: InitPayload = { envelope, encryption, checksumAlgorithm, checksumType }
+  const { envelope, encryption, checksumAlgorithm, checksumType, marks } = init
+  const payload: InitPayload = { envelope, encryption, checksumAlgorithm, checksumType, marks }
   const bytes = sealUploadState(
     init.objectKey,
     reference(gateway, upload),
@@ -81,7 +81,10 @@ export async function writeInit(gateway: Gateway, upload: UploadName, init: Uplo
   gateway.uploads.set(cacheKey(upload), init)
 }
 
-type InitPayload = Pick<UploadInit, 'envelope' | 'encryption' | 'checksumAlgorithm' | 'checksumType'>
+type InitPayload = Pick<
+  UploadInit,
+  'envelope' | 'encryption' | 'checksumAlgorithm' | 'checksumType' | 'marks'
+>
 
 /** NoSuchUpload if no such upload is under way for this key. */
 export async function readInit(gateway: Gateway, upload: UploadName): Promise<UploadInit> {

@@ -7,6 +7,7 @@ import type { EncryptionAnswer, EncryptionRequest } from '../gateway/encryption.
 import type { ObjectDescription } from '../gateway/object-description.ts'
 import { readCustomerKey } from './customer-key.ts'
 import type { RequestHeaders } from './headers.ts'
+import { shownMarkHeaders } from './mark-headers.ts'
 import type { Query } from './target.ts'
 import { versionHeaders } from './version-id.ts'
 
@@ -119,7 +120,7 @@ export function checksumHeaders(checksums: readonly ObjectChecksum[]): Record<st
 
 /** The headers of GET and HEAD. */
 export function descriptionHeaders(
-  { attributes, slice, ...description }: ObjectDescription,
+  { attributes, marks, slice, ...description }: ObjectDescription,
   overrides: Readonly<Record<string, string>>,
 ): Record<string, string | number | undefined> {
   const headers: Record<string, string | number | undefined> = {
@@ -131,6 +132,7 @@ export function descriptionHeaders(
     'x-amz-storage-class': attributes.storageClass === 'STANDARD' ? undefined : attributes.storageClass,
     'x-amz-mp-parts-count': description.partsCount,
     ...versionHeaders(description.versionId),
+    ...shownMarkHeaders(marks),
     ...encryptionHeaders(description.encryption),
     ...checksumHeaders(description.checksums),
   }

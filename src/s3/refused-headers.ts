@@ -8,15 +8,20 @@ import type { RequestHeaders } from './headers.ts'
 /** Each changes what is written or whether it is: an append, a condition. */
 const UNSUPPORTED = ['x-amz-write-offset-bytes', 'x-amz-if-match-']
 
-/** Of writes of objects and parts. */
+/** Of writes of objects. */
 export function refuseObjectHeaders(headers: RequestHeaders): void {
   for (const name of headers.names()) {
     if (UNSUPPORTED.some((prefix) => name.startsWith(prefix))) throw notImplementedHeader(name)
-    if (name.startsWith('x-amz-object-lock-'))
-      throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
   }
-  if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplementedHeader('x-amz-tagging')
   refuseAcl(headers)
+}
+
+/** Of writes of parts: tags and locks belong to the upload. */
+export function refusePartHeaders(headers: RequestHeaders): void {
+  refuseObjectHeaders(headers)
+  for (const name of headers.names())
+    if (name.startsWith('x-amz-object-lock-')) throw notImplementedHeader(name)
+  if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplementedHeader('x-amz-tagging')
 }
 
 /** Of reads. The encryption of an object is no matter of who reads it; S3 refuses the header as well (User Guide, SSE-KMS and SSE-S3). */
@@ -34,9 +39,6 @@ export function refuseReadHeaders(headers: RequestHeaders): void {
 
 /** Of CreateBucket. */
 export function refuseBucketHeaders(headers: RequestHeaders): void {
-  const lock = headers.get('x-amz-bucket-object-lock-enabled')
-  if (lock !== undefined && lock.toLowerCase() !== 'false')
-    throw notImplementedHeader('x-amz-bucket-object-lock-enabled')
   const ownership = headers.get('x-amz-object-ownership')
   if (ownership !== undefined && ownership !== 'BucketOwnerEnforced')
     throw notImplementedHeader('x-amz-object-ownership')

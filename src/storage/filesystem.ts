@@ -7,6 +7,7 @@ import { Ballast } from './filesystem/ballast.ts'
 import { Blobs, type NewBlob } from './filesystem/blobs.ts'
 import { filesystemVersioning, noSuchBucket, requireBucket } from './filesystem/bucket-versioning.ts'
 import { IndexDatabase } from './filesystem/index-database.ts'
+import { splitTags, withTags } from './filesystem/kept-tags.ts'
 import { listPage } from './filesystem/listing.ts'
 import {
   checkCondition,
@@ -23,6 +24,7 @@ import {
   versioningOf,
 } from './filesystem/object-versions.ts'
 import { BlobGone, type Extent, readExtents } from './filesystem/read-extents.ts'
+import { filesystemSubresources } from './filesystem/subresources.ts'
 import {
   blobsOfParts,
   deleteParts,
@@ -65,6 +67,7 @@ import {
   type UploadPartRequest,
   type UploadReference,
 } from './storage.ts'
+import type { Subresources } from './subresources.ts'
 import { NULL_VERSION, type Versioning } from './versioning.ts'
 
 export interface FilesystemOptions {
@@ -109,6 +112,7 @@ class FilesystemStorage implements Storage {
   }
   readonly capabilities: StorageCapabilities = ALL_CAPABILITIES
   readonly versioning: Versioning
+  readonly subresources: Subresources
   readonly #index: IndexDatabase
   readonly #blobs: Blobs
   readonly #ballast: Ballast
@@ -119,6 +123,10 @@ class FilesystemStorage implements Storage {
     this.#blobs = blobs
     this.#ballast = ballast
     this.versioning = filesystemVersioning(index)
+    this.subresources = filesystemSubresources(index, async (run) => {
+      ballast.require()
+      return index.write(run)
+    })
   }
 
   async listBuckets(): Promise<readonly StoredBucket[]> {
@@ -152,6 +160,7 @@ class FilesystemStorage implements Storage {
         this.#dropParts(id)
       this.#index.run('DELETE FROM upload WHERE bucket = ?', bucket)
       this.#index.run('DELETE FROM versioning WHERE bucket = ?', bucket)
+      this.#index.run('DELETE FROM setting WHERE bucket = ?', bucket)
       this.#index.run('DELETE FROM bucket WHERE name = ?', bucket)
     })
   }
@@ -169,7 +178,9 @@ class FilesystemStorage implements Storage {
     return this.#commit(blob, () => {
       checkCondition(this.#index, request, request.condition)
       if (blob !== null) this.#blobs.record(blob)
-      return this.#putRow(request, request.size, randomBytes(16).toString('hex'), extents)
+      const headers = withTags(request.headers, request.marks?.tags)
+      const etag = randomBytes(16).toString('hex')
+      return this.#putRow({ ...request, headers }, request.size, etag, extents)
     })
   }
 
@@ -217,7 +228,9 @@ class FilesystemStorage implements Storage {
       this.#ballast.require()
       const extents = JSON.parse(source.extents) as Extent[]
       for (const [id] of extents) this.#blobs.addReference(id)
-      return this.#putRow(request, source.size, source.etag, extents)
+      const tags = request.marks?.tags ?? splitTags(source.headers).tags
+      const headers = withTags(request.headers, tags)
+      return this.#putRow({ ...request, headers }, source.size, source.etag, extents)
     })
   }
 
@@ -232,7 +245,8 @@ class FilesystemStorage implements Storage {
     await this.#index.write(() => {
       this.#requireBucket(request.bucket)
       this.#ballast.require()
-      insertUpload(this.#index, request, uploadId, now)
+      const headers = withTags(request.headers, request.marks?.tags)
+      insertUpload(this.#index, { ...request, headers }, uploadId, now)
     })
     return { uploadId }
   }

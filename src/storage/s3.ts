@@ -128,8 +128,8 @@ class S3Storage implements S.Storage {
   listBuckets(): Promise<readonly S.StoredBucket[]> {
     return listBuckets(this.#store)
   }
-  createBucket(bucket: string): Promise<void> {
-    return createBucket(this.#store, bucket)
+  createBucket(bucket: string, options?: { readonly objectLock?: boolean }): Promise<void> {
+    return createBucket(this.#store, bucket, options)
   }
   async headBucket(bucket: string): Promise<S.StoredBucket> {
     return headBucket(this.#store, bucket)

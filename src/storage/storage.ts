@@ -1,4 +1,5 @@
 import type { StorageCapabilities } from './capabilities.ts'
+import type { ObjectMarks, ShownMarks } from './marks.ts'
 import type { Subresources } from './subresources.ts'
 import type { Versioning } from './versioning.ts'
 
@@ -23,8 +24,8 @@ export interface Storage {
   readonly versioning: Versioning | null
 
   listBuckets(): Promise<readonly StoredBucket[]>
-  /** BucketAlreadyOwnedByYou if it is there. */
-  createBucket(bucket: string): Promise<void>
+  /** BucketAlreadyOwnedByYou if it is there. Object Lock is for ever, and turns versions on. */
+  createBucket(bucket: string, options?: { readonly objectLock?: boolean }): Promise<void>
   /** NoSuchBucket if it is not there. */
   headBucket(bucket: string): Promise<StoredBucket>
   /** BucketNotEmpty while an object, a version or a delete marker is in it; open multipart uploads are discarded with the bucket. */
@@ -121,7 +122,7 @@ export interface StoredBucket {
   readonly createdAt: number
 }
 
-export interface StoredObject extends ObjectAttributes {
+export interface StoredObject extends ObjectAttributes, ShownMarks {
   readonly size: number
   readonly etag: string
   readonly lastModified: number
@@ -150,6 +151,7 @@ export interface IncomingBody extends AsyncIterable<Uint8Array> {
 }
 
 export interface PutObjectRequest extends ObjectName, ObjectAttributes {
+  readonly marks?: ObjectMarks | undefined
   readonly size: number
   readonly body: IncomingBody
   readonly condition?: WriteCondition | undefined
@@ -197,6 +199,8 @@ export interface GetObjectResult {
 export interface DeleteObjectRequest extends ObjectVersionName {
   /** Of the newest version; not together with a version. */
   readonly ifMatch?: string | undefined
+  /** Also a version that is retained in the mode GOVERNANCE. */
+  readonly bypassGovernance?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -208,6 +212,8 @@ export interface DeleteObjectResult {
 }
 
 export interface CopyObjectRequest extends ObjectName, ObjectAttributes {
+  /** Without tags the copy has the source's. */
+  readonly marks?: ObjectMarks | undefined
   readonly source: ObjectVersionName
   readonly sourceEtag: string
   readonly sourceSize: number
@@ -247,6 +253,7 @@ export interface ListObjectsResult {
 }
 
 export interface CreateMultipartUploadRequest extends ObjectName, ObjectAttributes {
+  readonly marks?: ObjectMarks | undefined
   readonly signal?: AbortSignal | undefined
 }
 

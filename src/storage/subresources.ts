@@ -10,9 +10,9 @@ export interface Subresources {
   /** The kind of the failure says what is missing: the bucket, the object, or (S3 has a code for each) the document. */
   readSubresource(request: SubresourceRequest): Promise<SubresourceAnswer>
   /** In place of what was there. */
-  writeSubresource(request: SubresourceRequest, document: SubresourceDocument): Promise<void>
+  writeSubresource(request: SubresourceRequest, document: SubresourceDocument): Promise<AnswerHeaders>
   /** Succeeds also if nothing is there. */
-  removeSubresource(request: SubresourceRequest): Promise<void>
+  removeSubresource(request: SubresourceRequest): Promise<AnswerHeaders>
   /** What the server itself calls a bucket: for documents that name one. NoSuchBucket for a name that no client may use. */
   storedBucket(bucket: string): string
   /** The other way round; null for a bucket that is none of this deployment's. */
@@ -36,7 +36,10 @@ export interface SubresourceRequest {
 /** Text is JSON: policies are no XML. Null is none: the headers say it all. */
 export type SubresourceDocument = XmlElement | string | null
 
+/** Lower-case names. */
+export type AnswerHeaders = Readonly<Record<string, string>>
+
 export interface SubresourceAnswer {
   readonly document: SubresourceDocument
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: AnswerHeaders
 }

@@ -131,9 +131,11 @@ describe('what a copy keeps and what it changes', () => {
     await bucket.put('plain', 'value')
     for (const [headers, status, code] of [
       [{ 'x-amz-metadata-directive': 'MERGE' }, 400, 'InvalidArgument'],
-      [{ 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'a=b' }, 501, 'NotImplemented'],
+      [{ 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'a=%3C' }, 400, 'InvalidTag'],
+      [{ 'x-amz-tagging-directive': 'MERGE' }, 400, 'InvalidArgument'],
       [{ 'x-amz-copy-source-server-side-encryption-customer-algorithm': 'AES256' }, 400, 'InvalidArgument'],
-      [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidRequest'],
+      [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 400, 'InvalidArgument'],
+      [{ 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
       [{ 'x-amz-acl': 'public-read' }, 400, 'AccessControlListNotSupported'],
       [{ 'x-amz-meta-sealgate': 'forged', 'x-amz-metadata-directive': 'REPLACE' }, 400, 'InvalidArgument'],
     ] as [Record<string, string>, number, string][])

@@ -35,12 +35,12 @@ describe('the query', () => {
   it('with a sub-resource that is not here is NotImplemented on buckets and objects, for each method', async () => {
     const resources = [
       'acl',
-      'cors',
+      'website',
       'lifecycle',
       'object-lock',
       'policy',
       'replication',
-      'tagging',
+      'torrent',
       'versioning',
       'versions',
     ]

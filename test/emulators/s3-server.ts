@@ -10,6 +10,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import type { XmlElement } from '../../src/base/xml-reader.ts'
+import { writeXml } from '../../src/base/xml-writer.ts'
 import { isError, SealgateError } from '../../src/errors.ts'
 import { RequestHeaders } from '../../src/s3/headers.ts'
 import { readSmallBody, requestBody } from '../../src/s3/request-body.ts'
@@ -17,6 +19,7 @@ import { authenticate } from '../../src/s3/sigv4.ts'
 import { parseTarget, type Target } from '../../src/s3/target.ts'
 import { childrenOf, childText, parseXml, type XmlTree, xmlDocument } from '../../src/s3/xml.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
+import type { ObjectMarks } from '../../src/storage/marks.ts'
 import type {
   ListObjectsRequest,
   ObjectAttributes,
@@ -24,15 +27,17 @@ import type {
   StoredObject,
   WriteCondition,
 } from '../../src/storage/storage.ts'
+import type { Subresources } from '../../src/storage/subresources.ts'
 import type { Versioning } from '../../src/storage/versioning.ts'
 import { listFoldingLate } from './late-folding.ts'
+import { Locks } from './s3-locks.ts'
 import { KeptSubresources, SUBRESOURCE_NAMES } from './s3-subresources.ts'
 
 /**
  * What a server may take no notice of. `decoded`: that it has decoded the source of a part already; `folding`: that pages are of what is
  * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing; `underscores`: that names of metadata
  * differ by them; `upload-prefixes`: what it has folded of a list of uploads; `versions`: that there are such; `versioned-conditions`:
- * conditions in buckets with versions; `version-ids`: which version is asked for.
+ * conditions in buckets with versions; `version-ids`: which version is asked for; `upload-marks`: tags and locks of an upload.
  */
 export type Ignored =
   | 'copy-source-if-match'
@@ -48,6 +53,7 @@ export type Ignored =
   | 'upload-prefixes'
   | 'versioned-conditions'
   | 'version-ids'
+  | 'upload-marks'
 
 export interface S3Server {
   readonly endpoint: string
@@ -77,6 +83,7 @@ export interface S3ServerOptions {
 interface Call {
   readonly storage: Storage
   readonly subresources: KeptSubresources
+  readonly locks: Locks
   readonly target: Target
   readonly bucket: string
   readonly key: string
@@ -101,6 +108,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const files = await openFilesystemStorage({ directory })
   const storage = options.wrap?.(files) ?? files
   const subresources = new KeptSubresources(options.unknownElements)
+  const locks = new Locks(subresources)
   let calls: string[] = []
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const headers = new RequestHeaders(request.rawHeaders)
@@ -120,6 +128,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     const call: Call = {
       storage,
       subresources,
+      locks,
       target,
       bucket: target.bucket ?? '',
       key: target.key ?? '',
@@ -212,24 +221,37 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     throw new SealgateError('NotImplemented')
   },
   async GetSubresource(call) {
-    const { text, headers } = call.subresources.get(await subresourceOf(call))
+    const at = await subresourceOf(call)
+    if (at.isTagging) {
+      const { document, headers } = await tagsOf(call).readSubresource(at)
+      return { headers, body: writeXml(document as XmlElement) }
+    }
+    const { text, headers } = call.subresources.get(at)
     return { headers: { ...headers, 'content-type': 'application/xml' }, body: text }
   },
   async PutSubresource(call) {
     const { headers } = call
     if (headers.get('content-md5') === undefined) throw new SealgateError('InvalidDigest')
     const bytes = await readSmallBody(call.body(), 1024 * 1024)
+    const at = await subresourceOf(call)
+    if (at.isTagging) return { headers: await tagsOf(call).writeSubresource(at, parseXml(bytes)) }
+    if (at.name === 'retention') call.locks.checkRetention({ ...at, versionId: at.id }, headers)
     const told = headers.names().filter((name) => /^x-amz-(transition|bypass|confirm|acl|grant)/.test(name))
     const kept = Object.fromEntries(told.map((name) => [name, headers.get(name) ?? '']))
-    call.subresources.put(await subresourceOf(call), bytes, kept)
+    call.subresources.put(at, bytes, kept)
     return {}
   },
   async DeleteSubresource(call) {
-    call.subresources.remove(await subresourceOf(call))
+    const at = await subresourceOf(call)
+    if (at.isTagging) return { status: 204, headers: await tagsOf(call).removeSubresource(at) }
+    call.subresources.remove(at)
     return { status: 204 }
   },
-  async CreateBucket({ storage, bucket }) {
+  async CreateBucket({ storage, bucket, headers, locks }) {
     await storage.createBucket(bucket)
+    if (headers.get('x-amz-bucket-object-lock-enabled') !== 'true') return {}
+    await storage.versioning?.putBucketVersioning(bucket, 'Enabled')
+    locks.enable(bucket)
     return {}
   },
   async HeadBucket({ storage, bucket }) {
@@ -243,19 +265,22 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
   },
   async PutObject(call) {
     const { storage, bucket, key } = call
+    call.locks.checkWrite(bucket, call.headers)
     const body = call.body()
     const { etag, versionId } = await storage.putObject({
       ...{ bucket, key, body, size: body.size },
       ...attributes(call),
       condition: await condition(call, 'put'),
     })
+    call.locks.written({ bucket, key, versionId }, call.headers)
     return { headers: { etag: `"${etag}"`, ...version(versionId) } }
   },
-  async HeadObject({ storage, bucket, key, query }) {
+  async HeadObject({ storage, bucket, key, query, locks }) {
     const object = await storage.headObject({ bucket, key, versionId: query('versionId') })
-    return { headers: { ...shown(object), 'content-length': String(object.size) } }
+    const lock = locks.shown({ bucket, key, ...object })
+    return { headers: { ...shown(object), ...lock, 'content-length': String(object.size) } }
   },
-  async GetObject({ storage, bucket, key, headers, query }) {
+  async GetObject({ storage, bucket, key, headers, query, locks }) {
     const [, start, end] = /^bytes=(\d*)-(\d*)$/.exec(headers.get('range') ?? '') ?? []
     const ifMatch = unquoted(headers.get('if-match'))
     const range =
@@ -269,14 +294,20 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const where = { 'content-range': `bytes ${found.start}-${found.end}/${found.object.size}` }
     return {
       status: range === undefined ? 200 : 206,
-      headers: { ...shown(found.object), ...length, ...(range === undefined ? {} : where) },
+      headers: {
+        ...shown(found.object),
+        ...locks.shown({ bucket, key, ...found.object }),
+        ...length,
+        ...(range === undefined ? {} : where),
+      },
       body: found.body,
     }
   },
   async DeleteObject(call) {
-    const { storage, bucket, key, query } = call
+    const { storage, bucket, key, headers, query } = call
     const conditional = await condition(call, 'delete')
     const ifMatch = conditional !== undefined && 'ifMatch' in conditional ? conditional.ifMatch : undefined
+    call.locks.checkDeletion({ bucket, key, versionId: query('versionId') }, headers)
     const deleted = await storage.deleteObject({ bucket, key, ifMatch, versionId: query('versionId') })
     const marker = deleted.isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
     return { status: 204, headers: { ...version(deleted.versionId), ...marker } }
@@ -285,11 +316,13 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const { storage, bucket, key } = call
     const source = await sourceOf(call)
     checkCopySize(call, source.size)
+    call.locks.checkWrite(bucket, call.headers)
     const copied = await storage.copyObject({
       ...{ bucket, key, source, sourceEtag: source.etag, sourceSize: source.size },
       ...attributes(call),
       condition: await condition(call, 'copy'),
     })
+    call.locks.written({ bucket, key, versionId: copied.versionId }, call.headers)
     const result = { ETag: `"${copied.etag}"`, LastModified: iso(copied.lastModified) }
     return xml('CopyObjectResult', result, version(copied.versionId))
   },
@@ -356,7 +389,13 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
   },
   async CreateMultipartUpload(call) {
     const { storage, bucket, key } = call
-    const { uploadId } = await storage.createMultipartUpload({ bucket, key, ...attributes(call) })
+    call.locks.checkWrite(bucket, call.headers)
+    const { marks, ...kept } = attributes(call)
+    const { uploadId } = await storage.createMultipartUpload({
+      ...{ bucket, key, ...kept },
+      ...(call.ignores.has('upload-marks') ? {} : { marks }),
+    })
+    if (!call.ignores.has('upload-marks')) call.locks.begun(uploadId, call.headers)
     return xml('InitiateMultipartUploadResult', { UploadId: uploadId })
   },
   async UploadPart(call) {
@@ -385,6 +424,7 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
       parts,
       condition: await condition(call, 'complete'),
     })
+    call.locks.written({ bucket: call.bucket, key: call.key, versionId }, call.query('uploadId') ?? '')
     return xml('CompleteMultipartUploadResult', { ETag: `"${etag}"` }, version(versionId))
   },
   async AbortMultipartUpload(call) {
@@ -438,10 +478,21 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
 }
 
 /** What the document belongs to must be there. */
-async function subresourceOf({ storage, bucket, key, target, query }: Call) {
+async function subresourceOf({ storage, bucket, key, target, query, subresources }: Call) {
+  const name = subresourceIn(target.query) ?? ''
   await storage.headBucket(bucket)
-  if (key !== '') await storage.headObject({ bucket, key })
-  return { bucket, key, name: subresourceIn(target.query) ?? '', id: query('id') }
+  if (key === '') return { bucket, key, name, id: query('id'), isTagging: false }
+  const versionId = query('versionId')
+  const object = await storage.headObject({ bucket, key, versionId })
+  if (name !== 'tagging' && !subresources.has({ bucket, key: '', name: 'object-lock', id: undefined }))
+    throw new SealgateError('InvalidRequest')
+  return { bucket, key, name, id: object.versionId, versionId, isTagging: name === 'tagging' }
+}
+
+/** Tags of objects are kept by the store beneath, with the versions. */
+function tagsOf({ storage }: Call): Subresources {
+  assert.ok(storage.subresources)
+  return storage.subresources
 }
 
 function part({ bucket, key, query }: Call) {
@@ -489,21 +540,31 @@ async function condition(call: Call, write: Ignored): Promise<WriteCondition | u
 const KEPT =
   /^(cache-control|content-(disposition|encoding|language|type)|expires|x-amz-website-redirect-location)$/
 
-function attributes({ headers, ignores }: Call): ObjectAttributes {
+function attributes({ headers, ignores }: Call): ObjectAttributes & { readonly marks: ObjectMarks } {
   const kept = (name: string) => (ignores.has('underscores') ? name.replaceAll('_', '-') : name)
   const entries = headers.names().map((name) => [name, headers.get(name) ?? ''] as const)
   const metadata = entries.filter(([name]) => name.startsWith('x-amz-meta-'))
   return {
     headers: Object.fromEntries(entries.filter(([name]) => KEPT.test(name))),
     metadata: Object.fromEntries(metadata.map(([name, value]) => [kept(name.slice(11)), value])),
+    marks: tagged(headers),
     storageClass: headers.get('x-amz-storage-class') ?? 'STANDARD',
   }
+}
+
+/** A copy has its source's tags unless its directive says otherwise. */
+function tagged(headers: RequestHeaders): ObjectMarks {
+  const isCopy = headers.get('x-amz-copy-source') !== undefined
+  if (isCopy && headers.get('x-amz-tagging-directive') !== 'REPLACE') return {}
+  const tags = [...new URLSearchParams(headers.get('x-amz-tagging') ?? '')]
+  return { tags: tags.map(([key, value]) => ({ key, value })) }
 }
 
 function shown(object: StoredObject): Record<string, string> {
   const metadata = Object.entries(object.metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])
   return {
     ...object.headers,
+    ...(object.tagCount === undefined ? {} : { 'x-amz-tagging-count': String(object.tagCount) }),
     ...(Object.fromEntries(metadata) as Record<string, string>),
     etag: `"${object.etag}"`,
     'last-modified': new Date(object.lastModified).toUTCString(),

@@ -2,7 +2,7 @@
  * The sub-resources of an S3 server: documents that are kept with buckets and objects as they came, under the digest that must come with
  * them, and answered with S3's code for each that is not there.
  */
-import { childrenOf, readXml, type XmlElement, xmlElement } from '../../src/base/xml-reader.ts'
+import { readXml, type XmlElement, xmlElement } from '../../src/base/xml-reader.ts'
 import { writeXml } from '../../src/base/xml-writer.ts'
 import { type ErrorKind, SealgateError } from '../../src/errors.ts'
 
@@ -42,6 +42,7 @@ export interface SubresourceCall {
   readonly bucket: string
   readonly key: string
   readonly name: string
+  /** Of those that a bucket has several of; of an object's, the version. */
   readonly id: string | undefined
 }
 
@@ -60,11 +61,11 @@ export class KeptSubresources {
   }
 
   get(call: SubresourceCall): KeptDocument {
-    const { bucket, name, key, id } = call
+    const { bucket, name, id } = call
     const kept = this.#kept.get(place(call))
     if (kept !== undefined) return kept
     if (LISTED.includes(name) && id === undefined) return { text: this.#list(bucket, name), headers: {} }
-    const empty = key !== '' && name === 'tagging' ? emptyTagging() : EMPTY[name]
+    const empty = EMPTY[name]
     if (empty === undefined) throw new SealgateError(MISSING[name] ?? 'NoSuchConfiguration')
     return { text: writeXml(empty), headers: {} }
   }
@@ -78,23 +79,13 @@ export class KeptSubresources {
     this.#kept.delete(place(call))
   }
 
-  /** With the object that is written or deleted, or with the bucket. */
-  forget(bucket: string, key = ''): void {
-    for (const at of this.#kept.keys()) if (at.startsWith(`${bucket}\0${key}\0`)) this.#kept.delete(at)
+  /** With the bucket. */
+  forget(bucket: string): void {
+    for (const at of this.#kept.keys()) if (at.startsWith(`${bucket}\0`)) this.#kept.delete(at)
   }
 
-  tags(bucket: string, key: string): XmlElement | null {
-    const kept = this.#kept.get(place({ bucket, key, name: 'tagging', id: undefined }))
-    return kept === undefined ? null : parse(Buffer.from(kept.text))
-  }
-
-  /** From x-amz-tagging. */
-  setTags(bucket: string, key: string, header: string): void {
-    const tags = [...new URLSearchParams(header)].map(([name, value]) =>
-      xmlElement('Tag', [xmlElement('Key', name), xmlElement('Value', value)]),
-    )
-    const document = writeXml(xmlElement('Tagging', [xmlElement('TagSet', tags)]))
-    this.put({ bucket, key, name: 'tagging', id: undefined }, Buffer.from(document))
+  has(call: SubresourceCall): boolean {
+    return this.#kept.has(place(call))
   }
 
   #known(bytes: Buffer): string {
@@ -115,10 +106,6 @@ export class KeptSubresources {
 
 const LISTED = ['analytics', 'inventory', 'metrics', 'intelligent-tiering']
 
-function emptyTagging(): XmlElement {
-  return xmlElement('Tagging', [xmlElement('TagSet', [])])
-}
-
 function place({ bucket, key, name, id = '' }: SubresourceCall): string {
   return `${bucket}\0${key}\0${name}\0${id}`
 }
@@ -127,10 +114,4 @@ function parse(bytes: Buffer): XmlElement {
   return readXml(bytes, (reason) => {
     throw new SealgateError('MalformedXML', reason)
   })
-}
-
-/** How many tags an object has. */
-export function countTags(document: XmlElement | null): number {
-  if (document === null) return 0
-  return childrenOf(document, 'TagSet').reduce((sum, set) => sum + childrenOf(set, 'Tag').length, 0)
 }

@@ -1,6 +1,6 @@
 import { type XmlElement, xmlElement } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
-import type { SubresourceRequest, Subresources } from '../../storage/subresources.ts'
+import type { AnswerHeaders, SubresourceRequest, Subresources } from '../../storage/subresources.ts'
 import { keepsSizes } from './lifecycle-sizes.ts'
 
 /**
@@ -12,13 +12,13 @@ export async function putSized(
   store: Subresources,
   request: SubresourceRequest,
   document: XmlElement,
-): Promise<void> {
+): Promise<AnswerHeaders> {
   const before = await read(store, request)
   await store.writeSubresource(request, allOff(document))
   try {
     const kept = await read(store, request)
     if (kept === null || !keepsSizes(document, kept)) throw notKept()
-    await store.writeSubresource(request, document)
+    return await store.writeSubresource(request, document)
   } catch (error) {
     await (before === null
       ? store.removeSubresource(request)

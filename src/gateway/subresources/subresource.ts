@@ -1,8 +1,14 @@
 import type { XmlElement } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
-import type { SubresourceAnswer, SubresourceRequest, Subresources } from '../../storage/subresources.ts'
+import type {
+  AnswerHeaders,
+  SubresourceAnswer,
+  SubresourceRequest,
+  Subresources,
+} from '../../storage/subresources.ts'
 import type { Gateway } from '../gateway.ts'
 import { checkBucket } from '../names.ts'
+import { storedVersion } from '../object-version.ts'
 import { bucketsIn } from './bucket-references.ts'
 import { shownLifecycle } from './lifecycle.ts'
 import { hasSizes, plainSizes, storedSizes } from './lifecycle-sizes.ts'
@@ -37,7 +43,7 @@ export interface SubresourceOutput {
 export async function getSubresource(gateway: Gateway, input: SubresourceInput): Promise<SubresourceOutput> {
   const { resource, bucket } = input
   const store = storeOf(gateway, input)
-  const answer = await namedMissing(resource, store.readSubresource(requestOf(input)))
+  const answer = await namedMissing(resource, store.readSubresource(requestOf(gateway, input)))
   if (resource.shape === null) {
     if (typeof answer.document !== 'string') throw new SealgateError(resource.missing)
     return { document: readPolicy(store, bucket, answer.document), headers: {} }
@@ -53,7 +59,7 @@ export async function getSubresource(gateway: Gateway, input: SubresourceInput):
       resource.name === 'lifecycle' ? shownLifecycle(plainSizes(document)) : document,
       (name) => store.shownBucket(name),
     ),
-    headers: shownHeaders(resource, answer),
+    headers: shownHeaders(resource, answer.headers),
   }
 }
 
@@ -62,19 +68,20 @@ export async function putSubresource(
   gateway: Gateway,
   input: SubresourceInput,
   document: ClientDocument | null,
-): Promise<void> {
-  await write(gateway, input, document)
+): Promise<SubresourceOutput['headers']> {
+  const headers = await write(gateway, input, document)
   if (input.resource.name === 'cors') gateway.cors.forget(input.bucket)
+  return shownHeaders(input.resource, headers)
 }
 
 async function write(
   gateway: Gateway,
   input: SubresourceInput,
   document: ClientDocument | null,
-): Promise<void> {
+): Promise<AnswerHeaders> {
   const { resource, bucket } = input
   const store = storeOf(gateway, input)
-  const request = requestOf(input)
+  const request = requestOf(gateway, input)
   if (typeof document === 'string')
     return namedMissing(resource, store.writeSubresource(request, writePolicy(store, bucket, document)))
   if (document === null || resource.shape === null)
@@ -90,19 +97,25 @@ async function write(
   const isSized = resource.name === 'lifecycle' && hasSizes(stored)
   if (isSized && gateway.plaintext.reads(bucket)) throw mixedSizes()
   if (isSized) return namedMissing(resource, putSized(store, request, storedSizes(stored)))
-  await namedMissing(resource, store.writeSubresource(request, stored))
+  return namedMissing(resource, store.writeSubresource(request, stored))
 }
 
 /** Succeeds also if nothing is there. */
-export async function deleteSubresource(gateway: Gateway, input: SubresourceInput): Promise<void> {
+export async function deleteSubresource(
+  gateway: Gateway,
+  input: SubresourceInput,
+): Promise<SubresourceOutput['headers']> {
   const { resource } = input
+  const store = storeOf(gateway, input)
+  let headers: AnswerHeaders = {}
   try {
-    await namedMissing(resource, storeOf(gateway, input).removeSubresource(requestOf(input)))
+    headers = await namedMissing(resource, store.removeSubresource(requestOf(gateway, input)))
   } catch (error) {
     const isThere = resource.missing === 'NoSuchKey' || resource.missing === 'NoSuchBucket'
     if (isThere || !isError(error, resource.missing)) throw error
   }
   if (resource.name === 'cors') gateway.cors.forget(input.bucket)
+  return shownHeaders(resource, headers)
 }
 
 /** Throws NotImplemented for what the store does not keep: before a document is read. */
@@ -121,8 +134,9 @@ function storeOf(gateway: Gateway, { resource, bucket }: SubresourceInput): Subr
   )
 }
 
-function requestOf(input: SubresourceInput): SubresourceRequest {
-  const { resource, bucket, key, versionId, id, continuationToken, headers, signal } = input
+function requestOf(gateway: Gateway, input: SubresourceInput): SubresourceRequest {
+  const { resource, bucket, key, id, continuationToken, headers, signal } = input
+  const versionId = storedVersion(gateway, input.versionId)
   return {
     ...{ bucket, key, versionId, name: resource.name, headers, signal },
     query: {
@@ -163,10 +177,13 @@ function senseless(root: string): SealgateError {
   })
 }
 
-function shownHeaders({ shown = {} }: Subresource, answer: SubresourceAnswer): Record<string, string> {
+const OF_OBJECTS = { 'x-amz-version-id': /^[!-~]{1,1024}$/ }
+
+function shownHeaders({ on, shown = {} }: Subresource, headers: AnswerHeaders): Record<string, string> {
+  const known = on === 'object' ? OF_OBJECTS : shown
   return Object.fromEntries(
-    Object.entries(shown).flatMap(([name, pattern]) => {
-      const value = answer.headers[name]
+    Object.entries(known).flatMap(([name, pattern]) => {
+      const value = headers[name]
       return value !== undefined && pattern.test(value) ? [[name, value]] : []
     }),
   )

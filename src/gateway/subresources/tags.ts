@@ -2,6 +2,8 @@ import type { XmlElement } from '../../base/xml-reader.ts'
 import { SealgateError } from '../../errors.ts'
 import { type Tag, taggingDocument, tagsOf } from '../../storage/tagging.ts'
 
+export type { Tag } from '../../storage/tagging.ts'
+
 /*
  * S3's rules for tags (Amazon S3 User Guide, "Categorizing your objects using tags"): they are the same before every store, and most stores have
  * some of them only.

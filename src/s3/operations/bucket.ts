@@ -7,6 +7,7 @@ import {
 } from '../../gateway/delete-object.ts'
 import { unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
+import { readBypass } from '../mark-headers.ts'
 import { refuseBucketHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
 import { checkedVersionId } from '../version-id.ts'
@@ -66,7 +67,8 @@ export async function CreateBucket(context: Context): Promise<Answer> {
       )
     }
   }
-  await createBucket(context.gateway, context.bucket)
+  const objectLock = context.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true'
+  await createBucket(context.gateway, context.bucket, { objectLock })
   return { status: 200, headers: { location: `/${context.bucket}`, 'content-length': 0 } }
 }
 
@@ -122,7 +124,11 @@ export async function DeleteObjects(context: Context): Promise<Answer> {
     }
   })
   const quiet = childText(root, 'Quiet')?.trim().toLowerCase() === 'true'
-  const { deleted, errors } = await deleteObjects(context.gateway, { bucket: context.bucket, objects })
+  const bypassGovernance = readBypass(context.headers)
+  const { deleted, errors } = await deleteObjects(context.gateway, {
+    bucket: context.bucket,
+    objects: objects.map((object) => ({ ...object, bypassGovernance })),
+  })
   return xmlAnswer('DeleteResult', {
     Deleted: quiet ? [] : deleted.map(({ object, result }) => deletedElements(object, result)),
     Error: errors.map(({ object, error }) => ({

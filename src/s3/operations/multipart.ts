@@ -14,6 +14,7 @@ import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
 import { readCustomerKey } from '../customer-key.ts'
 import type { RequestHeaders } from '../headers.ts'
+import { readMarks } from '../mark-headers.ts'
 import {
   checksumHeaders,
   encryptionHeaders,
@@ -22,7 +23,7 @@ import {
   readChecksumType,
   readEncryption,
 } from '../object-headers.ts'
-import { refuseObjectHeaders } from '../refused-headers.ts'
+import { refuseObjectHeaders, refusePartHeaders } from '../refused-headers.ts'
 import { readSmallBody } from '../request-body.ts'
 import { sourceVersionHeaders, versionHeaders } from '../version-id.ts'
 import { childrenOf, childText, parseXml, type XmlElement } from '../xml.ts'
@@ -40,6 +41,7 @@ export async function CreateMultipartUpload(context: Context): Promise<Answer> {
     key: context.key,
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
+    marks: readMarks(headers),
     checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     checksumType: readChecksumType(headers.get('x-amz-checksum-type')),
   })
@@ -55,7 +57,7 @@ export async function CreateMultipartUpload(context: Context): Promise<Answer> {
 }
 
 export async function UploadPart(context: Context): Promise<Answer> {
-  refuseObjectHeaders(context.headers)
+  refusePartHeaders(context.headers)
   const output = await uploadPart(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),
@@ -76,7 +78,7 @@ export async function UploadPart(context: Context): Promise<Answer> {
 }
 
 export async function UploadPartCopy(context: Context): Promise<Answer> {
-  refuseObjectHeaders(context.headers)
+  refusePartHeaders(context.headers)
   const output = await uploadPartCopy(context.gateway, {
     ...uploadOf(context),
     partNumber: readPartNumber(context),

@@ -10,6 +10,7 @@ import { readConditions, readDeleteCondition, readIfRange, readWriteCondition } 
 import type { Answer, Context } from '../context.ts'
 import { readCopySource } from '../copy-source.ts'
 import { readCustomerKey } from '../customer-key.ts'
+import { readBypass, readCopyMarks, readMarks } from '../mark-headers.ts'
 import {
   checksumHeaders,
   descriptionHeaders,
@@ -34,6 +35,7 @@ export async function PutObject(context: Context): Promise<Answer> {
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
     condition: readWriteCondition(headers),
+    marks: readMarks(headers),
     body: context.body(Number.MAX_SAFE_INTEGER),
     signal: context.signal,
   })
@@ -128,6 +130,7 @@ export async function DeleteObject(context: Context): Promise<Answer> {
     key: context.key,
     versionId: readVersionId(context),
     ifMatch: readDeleteCondition(context.headers),
+    bypassGovernance: readBypass(context.headers),
   })
   const marker = isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
   return { status: 204, headers: { ...versionHeaders(versionId), ...marker } }
@@ -151,6 +154,7 @@ export async function CopyObject(context: Context): Promise<Answer> {
     checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     encryption: readEncryption(headers),
     condition: readWriteCondition(headers),
+    marks: readCopyMarks(headers),
     signal: context.signal,
   })
   return xmlAnswer(

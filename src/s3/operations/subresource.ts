@@ -12,6 +12,7 @@ import {
 import type { Subresource } from '../../gateway/subresources/table.ts'
 import type { Answer, Context, Operation } from '../context.ts'
 import { readSmallBody } from '../request-body.ts'
+import { readVersionId } from '../version-id.ts'
 import { parseXml } from '../xml.ts'
 
 const MAX_DOCUMENT_BYTES = 512 * 1024
@@ -45,7 +46,7 @@ function inputOf(context: Context, resource: Subresource): SubresourceInput {
     resource,
     bucket: context.bucket,
     key: resource.on === 'object' ? context.key : undefined,
-    versionId: resource.on === 'object' ? query.get('versionId') : undefined,
+    versionId: resource.on === 'object' ? readVersionId(context) : undefined,
     id: resource.listed === undefined ? undefined : query.get('id'),
     continuationToken: query.get('continuation-token'),
     headers: headersOf(context, resource),
@@ -84,8 +85,8 @@ async function get(context: Context, input: SubresourceInput): Promise<Answer> {
 async function put(context: Context, input: SubresourceInput): Promise<Answer> {
   requireSubresource(context.gateway, input)
   const bytes = await readSmallBody(context.body(MAX_DOCUMENT_BYTES), MAX_DOCUMENT_BYTES)
-  await putSubresource(context.gateway, input, documentOf(input, bytes))
-  return { status: input.resource.shape === null ? 204 : 200, headers: { 'content-length': 0 } }
+  const headers = await putSubresource(context.gateway, input, documentOf(input, bytes))
+  return { status: input.resource.shape === null ? 204 : 200, headers: { ...headers, 'content-length': 0 } }
 }
 
 function documentOf({ resource, headers = {} }: SubresourceInput, bytes: Buffer): ClientDocument | null {
@@ -96,6 +97,5 @@ function documentOf({ resource, headers = {} }: SubresourceInput, bytes: Buffer)
 }
 
 async function remove(context: Context, input: SubresourceInput): Promise<Answer> {
-  await deleteSubresource(context.gateway, input)
-  return { status: 204 }
+  return { status: 204, headers: await deleteSubresource(context.gateway, input) }
 }

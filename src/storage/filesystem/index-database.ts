@@ -22,6 +22,9 @@ const SCHEMA = `
     size INTEGER NOT NULL, etag TEXT NOT NULL, modified INTEGER NOT NULL, class TEXT NOT NULL, headers TEXT NOT NULL,
     metadata TEXT NOT NULL, extents TEXT NOT NULL, PRIMARY KEY(bucket, key, rank)) WITHOUT ROWID;
   CREATE UNIQUE INDEX IF NOT EXISTS version_id ON version(bucket, key, id);
+  -- Documents of buckets, as JSON.
+  CREATE TABLE IF NOT EXISTS setting(
+    bucket TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY(bucket, name)) WITHOUT ROWID;
   -- A blob is a run of stored bytes: inline here if it is small, otherwise a file. Versions and parts count as references.
   CREATE TABLE IF NOT EXISTS blob(id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, inline BLOB);
   CREATE TABLE IF NOT EXISTS upload(

@@ -2,6 +2,7 @@ import { SealgateError } from '../../errors.ts'
 import { conditionFailed } from '../capabilities.ts'
 import type { ObjectName, StoredObject, WriteCondition } from '../storage.ts'
 import type { IndexDatabase } from './index-database.ts'
+import { splitTags } from './kept-tags.ts'
 import type { Extent } from './read-extents.ts'
 
 /** A version of an object as the index has it; headers, metadata and extents are JSON. */
@@ -17,7 +18,9 @@ export interface ObjectRow {
 }
 
 export type NewObject = ObjectName &
-  Omit<StoredObject, 'lastModified' | 'versionId'> & { readonly extents: readonly Extent[] }
+  Omit<StoredObject, 'lastModified' | 'versionId' | 'tagCount' | 'lock'> & {
+    readonly extents: readonly Extent[]
+  }
 
 export function findObject(index: IndexDatabase, { bucket, key }: ObjectName): ObjectRow | undefined {
   return index.get<ObjectRow>(
@@ -73,12 +76,14 @@ export function noSuchKey(key: string): SealgateError {
 
 /** @param hasVersions whether the bucket has or had versions: the others' answers do not speak of them */
 export function toStoredObject(row: ObjectRow, hasVersions: boolean): StoredObject {
+  const { headers, tags } = splitTags(row.headers)
   return {
     size: row.size,
     etag: row.etag,
     lastModified: row.modified,
     storageClass: row.class,
-    headers: JSON.parse(row.headers) as Record<string, string>,
+    headers,
+    ...(tags.length === 0 ? {} : { tagCount: tags.length }),
     metadata: JSON.parse(row.metadata) as Record<string, string>,
     ...(hasVersions ? { versionId: row.version } : {}),
   }

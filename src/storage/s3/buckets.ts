@@ -3,7 +3,11 @@ import type { StoreClient } from './client.ts'
 import { headBucket, type Store } from './store.ts'
 
 /** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
-export async function createBucket(store: Store, bucket: string): Promise<void> {
+export async function createBucket(
+  store: Store,
+  bucket: string,
+  { objectLock = false }: { readonly objectLock?: boolean } = {},
+): Promise<void> {
   const stored = takenAware(store, bucket)
   const there = await headBucket(store, bucket).then(
     () => new SealgateError('BucketAlreadyOwnedByYou'),
@@ -16,7 +20,7 @@ export async function createBucket(store: Store, bucket: string): Promise<void> 
   )
   if (there !== null) throw there
   try {
-    await makeBucket(store.client, stored)
+    await makeBucket(store.client, stored, objectLock)
   } catch (error) {
     if (isError(error, 'NoSuchBucket')) throw invalidName(bucket, stored, error)
     throw error
@@ -24,13 +28,13 @@ export async function createBucket(store: Store, bucket: string): Promise<void> 
 }
 
 /** By the store's own name of it. */
-export async function makeBucket(client: StoreClient, bucket: string): Promise<void> {
+export async function makeBucket(client: StoreClient, bucket: string, objectLock = false): Promise<void> {
   try {
-    await put(client, bucket, client.region)
+    await put(client, bucket, client.region, objectLock)
   } catch (error) {
     // A store that knows no regions by name makes its buckets where it is.
     if (!isError(error, 'InternalError')) throw error
-    await put(client, bucket, 'us-east-1')
+    await put(client, bucket, 'us-east-1', objectLock)
   }
 }
 
@@ -58,11 +62,12 @@ function invalidName(bucket: string, stored: string, cause?: unknown): SealgateE
   return new SealgateError('InvalidBucketName', message, { cause, details: { BucketName: bucket } })
 }
 
-async function put(client: StoreClient, bucket: string, region: string): Promise<void> {
+async function put(client: StoreClient, bucket: string, region: string, objectLock: boolean): Promise<void> {
   const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
   await client.done({
     method: 'PUT',
     bucket,
+    ...(objectLock ? { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } } : {}),
     // us-east-1 has no name of its own here.
     ...(region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
     idempotent: true,

@@ -7,6 +7,7 @@ import type { S3Capabilities } from './capabilities.ts'
 import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
 import { attributeHeaders, readEtag, readTime, versionOf } from './headers.ts'
+import { markHeaders } from './mark-headers.ts'
 import { abortMultipartUpload, completeMultipartUpload, createMultipartUpload } from './multipart.ts'
 import {
   conditionHeaders,
@@ -68,6 +69,8 @@ async function copyAtOnce(store: Store, request: CopyObjectRequest): Promise<Put
       ...stored(store, request),
       headers: {
         ...attributeHeaders(store, request),
+        ...markHeaders(request.marks),
+        ...(request.marks?.tags === undefined ? {} : { 'x-amz-tagging-directive': 'REPLACE' }),
         ...conditionHeaders(store, condition),
         ...sourceHeaders(store, request),
         'x-amz-metadata-directive': 'REPLACE',

@@ -121,6 +121,9 @@ export function storeError(
   const reason = `the store answered ${status} ${failure.code}${elsewhere}: ${failure.message}`.slice(0, 500)
   const same =
     SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
+  if (/\bWORM protected\b/.test(failure.message)) return locked(reason)
+  if (isOfLock(failure, headers))
+    return new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration', { reason })
   const isRefusal = ofClient && same === undefined && status === 400
   if (isRefusal)
     return new SealgateError(
@@ -134,7 +137,7 @@ export function storeError(
   if (kind === 'AccessDenied')
     return new SealgateError(
       kind,
-      'The storage behind the gateway denied it access. The credentials of the gateway need permission for this bucket.',
+      'The storage behind the gateway denied it access: the object is protected by Object Lock, or the credentials of the gateway need permission for this bucket.',
       { reason },
     )
   return new SealgateError(kind, kind === 'InvalidURI' ? REFUSED_NAME : undefined, {
@@ -162,6 +165,19 @@ function markerHeaders({ status, headers = {} }: StoreFailure): Record<string, s
       return value.length <= MAX_VERSION_ID_LENGTH && /^[ -~]+$/.test(value) ? [[name, value]] : []
     }),
   )
+}
+
+/** MinIO's word for it comes with a code of every sort. */
+function locked(reason: string): SealgateError {
+  return new SealgateError('AccessDenied', 'Access Denied because the object is protected by Object Lock.', {
+    reason,
+  })
+}
+
+/** Stores say it of a bucket without Object Lock. */
+function isOfLock({ status, code }: StoreFailure, sent: Readonly<Record<string, string>>): boolean {
+  const isLocked = Object.keys(sent).some((name) => name.startsWith('x-amz-object-lock-'))
+  return status === 400 && code === 'InvalidRequest' && isLocked
 }
 
 function kindOfStatus(status: number, code: string): ErrorKind {

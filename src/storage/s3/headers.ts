@@ -4,6 +4,7 @@ import type { S3Capabilities } from './capabilities.ts'
 import { decodeName, encodeName } from './encoded-name.ts'
 import { decodeValue, encodeValue } from './encoded-word.ts'
 import { badAnswer } from './errors.ts'
+import { shownMarks } from './mark-headers.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -44,6 +45,7 @@ export function storedObject(headers: Headers, size: number, versionId: string |
     headers: storedHeaders(headers),
     metadata: storedMetadata(headers),
     ...(versionId === undefined ? versionOf(headers) : { versionId }),
+    ...shownMarks(headers),
   }
 }
 

@@ -13,6 +13,7 @@ import { readResult } from './documents.ts'
 import { badAnswer, ConnectionError } from './errors.ts'
 import { answeredAt, attributeHeaders, readEtag, versionOf } from './headers.ts'
 import { listParts } from './lists.ts'
+import { markHeaders } from './mark-headers.ts'
 import { conditionHeaders, headObject, whenConditional } from './objects.ts'
 import { ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
@@ -31,7 +32,7 @@ export async function createMultipartUpload(
     method: 'POST',
     ...stored(store, request),
     query: { uploads: '' },
-    headers: attributeHeaders(store, request),
+    headers: { ...attributeHeaders(store, request), ...markHeaders(request.marks) },
     idempotent: false,
     signal: request.signal,
   })

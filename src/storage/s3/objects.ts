@@ -16,6 +16,7 @@ import {
 } from '../storage.ts'
 import type { WireResponse } from './connections.ts'
 import { answeredAt, attributeHeaders, readEtag, readSize, storedObject, versionOf } from './headers.ts'
+import { markHeaders } from './mark-headers.ts'
 import { missing, type Store, stored } from './store.ts'
 import { storeFor } from './versioned-conditions.ts'
 import { isVersionAsked, ofVersion } from './versions.ts'
@@ -29,7 +30,11 @@ export async function putObject(given: Store, request: PutObjectRequest): Promis
     store.client.done({
       method: 'PUT',
       ...stored(store, request),
-      headers: { ...attributeHeaders(store, request), ...conditionHeaders(store, condition) },
+      headers: {
+        ...attributeHeaders(store, request),
+        ...markHeaders(request.marks),
+        ...conditionHeaders(store, condition),
+      },
       body: { size, body },
       idempotent: condition === undefined,
       signal,
@@ -123,7 +128,7 @@ function wrongAnswer(reason: string): SealgateError {
 }
 
 export async function deleteObject(given: Store, request: DeleteObjectRequest): Promise<DeleteObjectResult> {
-  const { versionId, ifMatch, signal } = request
+  const { versionId, ifMatch, bypassGovernance = false, signal } = request
   const condition = ifMatch === undefined ? undefined : { ifMatch }
   const store = await storeFor(given, 'delete', request.bucket, condition)
   checkWriteCondition(store.capabilities, 'delete', condition)
@@ -133,7 +138,10 @@ export async function deleteObject(given: Store, request: DeleteObjectRequest): 
         method: 'DELETE',
         ...stored(store, request),
         query: { versionId },
-        headers: conditionHeaders(store, condition),
+        headers: {
+          ...conditionHeaders(store, condition),
+          ...(bypassGovernance ? { 'x-amz-bypass-governance-retention': 'true' } : {}),
+        },
         idempotent: condition === undefined,
         signal,
       }),

@@ -4,6 +4,7 @@ import { readXml } from '../../base/xml-reader.ts'
 import { writeXml } from '../../base/xml-writer.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import type {
+  AnswerHeaders,
   SubresourceAnswer,
   SubresourceDocument,
   SubresourceRequest,
@@ -12,6 +13,7 @@ import type {
 import type { StoreCall } from './client.ts'
 import { badAnswer } from './errors.ts'
 import { type Store, stored } from './store.ts'
+import { ofVersion } from './versions.ts'
 
 /** The largest is a thousand rules. */
 const MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -51,7 +53,7 @@ async function writeSubresource(
   store: Store,
   request: SubresourceRequest,
   document: SubresourceDocument,
-): Promise<void> {
+): Promise<AnswerHeaders> {
   const body = Buffer.from(
     document === null ? '' : typeof document === 'string' ? document : writeXml(document),
   )
@@ -63,11 +65,11 @@ async function writeSubresource(
       ? {}
       : { 'content-type': typeof document === 'string' ? 'application/json' : 'application/xml' }),
   }
-  await named(request, store.client.done({ ...put, method: 'PUT', headers, body, idempotent: true }))
+  return named(request, store.client.done({ ...put, method: 'PUT', headers, body, idempotent: true }))
 }
 
-async function removeSubresource(store: Store, request: SubresourceRequest): Promise<void> {
-  await named(request, store.client.done({ ...call(store, request), method: 'DELETE', idempotent: true }))
+async function removeSubresource(store: Store, request: SubresourceRequest): Promise<AnswerHeaders> {
+  return named(request, store.client.done({ ...call(store, request), method: 'DELETE', idempotent: true }))
 }
 
 function call(
@@ -85,9 +87,10 @@ function call(
 }
 
 /** A bucket has no key: where a server only says that something is not there, it is the document. */
-async function named<T>({ bucket, key, name }: SubresourceRequest, work: Promise<T>): Promise<T> {
+async function named<T>(request: SubresourceRequest, work: Promise<T>): Promise<T> {
+  const { bucket, key, versionId, name } = request
   try {
-    return await work
+    return await (key === undefined ? work : ofVersion({ bucket, key, versionId }, work))
   } catch (error) {
     if (isError(error, 'NotImplemented', 'MethodNotAllowed'))
       throw new SealgateError(
@@ -95,6 +98,9 @@ async function named<T>({ bucket, key, name }: SubresourceRequest, work: Promise
         `The storage behind the gateway does not implement the sub-resource ${name}.`,
         { cause: error, reason: error.reason ?? '' },
       )
+    // Some servers have one code for both.
+    if (key !== undefined && isError(error, 'ObjectLockConfigurationNotFoundError'))
+      throw new SealgateError('NoSuchObjectLockConfiguration', undefined, { cause: error })
     if (!isError(error, 'NoSuchBucket') || key !== undefined) throw error
     throw new SealgateError('NoSuchBucket', undefined, { cause: error, details: { BucketName: bucket } })
   }
