@@ -82,6 +82,7 @@ export async function deleteSystemObjects(
   { storage, systemBucket }: SystemBucket,
   keys: readonly string[],
 ): Promise<void> {
+  if (storage.removeObjects !== undefined) return storage.removeObjects(systemBucket, keys)
   const remaining = keys.values()
   const worker = async () => {
     for (const key of remaining) await storage.deleteObject({ bucket: systemBucket, key })

@@ -16,6 +16,7 @@ import {
 import { deleteObject, getObject, headObject, putObject } from './s3/objects.ts'
 import { probe } from './s3/probe.ts'
 import { probeVersionedConditions } from './s3/probe-versions.ts'
+import { removeObjects } from './s3/remove-objects.ts'
 import { headBucket, KnownBuckets, type S3Limits, type Store } from './s3/store.ts'
 import { subresourcesOf } from './s3/subresources.ts'
 import { prepareSystemBucket } from './s3/system-bucket.ts'
@@ -149,6 +150,9 @@ class S3Storage implements S.Storage {
   }
   deleteObject(request: S.DeleteObjectRequest): Promise<S.DeleteObjectResult> {
     return this.#finished(deleteObject(this.#store, request))
+  }
+  removeObjects(bucket: string, keys: readonly string[]): Promise<void> {
+    return this.#finished(removeObjects(this.#store, bucket, keys))
   }
   async copyObject(request: S.CopyObjectRequest): Promise<S.PutObjectResult> {
     return this.#finished(copyObject(this.#store, request))

@@ -22,6 +22,8 @@ export interface Storage {
   readonly subresources?: Subresources
   /** Null where no bucket can have versions, which is what `capabilities.versions` says. */
   readonly versioning: Versioning | null
+  /** A power that a store may have: many objects of a bucket without versions removed by few calls. Absent ones count as removed. */
+  removeObjects?(bucket: string, keys: readonly string[]): Promise<void>
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. Object Lock is for ever, and turns versions on. */

@@ -103,6 +103,9 @@ describe(`an upload of ${PARTS} parts`, () => {
     // The last part waited beside its record, and takes the footer with it.
     const want = [...lists, 'GetObject', 'UploadPart', 'CompleteMultipartUpload', 'PutObject']
     assert.deepEqual(counted.slice(0, until), want)
+    // Then what it left goes, as many at once.
+    const removals = Array<string>(Math.ceil((PARTS + 2) / 1000)).fill('DeleteObjects')
+    assert.deepEqual(counted.slice(until), [...lists, ...removals])
   })
 
   it('has the size of all its parts, and its ranges are one call once its footer is known', async () => {

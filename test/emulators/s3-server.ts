@@ -181,6 +181,7 @@ function nameOf(method: string, { bucket, key, query }: Target, headers: Request
   if (subresourceIn(query) !== undefined) return `${SUBRESOURCE[method]}Subresource`
   if (key === null) {
     if (query.has('versioning')) return method === 'PUT' ? 'PutBucketVersioning' : 'GetBucketVersioning'
+    if (method === 'POST' && query.has('delete')) return 'DeleteObjects'
     if (method !== 'GET') return `${BUCKET[method]}Bucket`
     if (query.has('uploads')) return 'ListMultipartUploads'
     if (query.has('versions')) return 'ListObjectVersions'
@@ -311,6 +312,12 @@ const OPERATIONS: Readonly<Record<string, (call: Call) => Promise<Answer>>> = {
     const deleted = await storage.deleteObject({ bucket, key, ifMatch, versionId: query('versionId') })
     const marker = deleted.isDeleteMarker ? { 'x-amz-delete-marker': 'true' } : {}
     return { status: 204, headers: { ...version(deleted.versionId), ...marker } }
+  },
+  async DeleteObjects(call) {
+    const document = parseXml(await readSmallBody(call.body(), 4 * 1024 * 1024))
+    for (const object of childrenOf(document, 'Object'))
+      await call.storage.deleteObject({ bucket: call.bucket, key: childText(object, 'Key') ?? '' })
+    return xml('DeleteResult', {})
   },
   async CopyObject(call) {
     const { storage, bucket, key } = call
