@@ -11,12 +11,16 @@ const WRITES: Readonly<Record<ConditionalWrite, string>> = {
 }
 const REFUSED = 'such requests are answered 501 NotImplemented'
 
-/** What each of the plain ones means, and whether a store has it that says yes. */
-const PLAIN: Readonly<
-  Partial<Record<keyof S3Capabilities, readonly [name: string, without: string, inverse?: true]>>
-> = {
-  listsUploads: ['lists all uploads of a bucket', 'only the state of completed uploads is removed by itself'],
+type PlainName = {
+  [Name in keyof S3Capabilities]: S3Capabilities[Name] extends boolean ? Name : never
+}[keyof S3Capabilities]
+
+/** What each of the plain ones means; `inverse` where a store that can do it says false. */
+const PLAIN: Readonly<Record<PlainName, readonly [name: string, without: string, inverse?: true]>> = {
   versions: ['keeps versions of objects', 'PutBucketVersioning is answered 501 NotImplemented'],
+  listsUploads: ['lists all uploads of a bucket', 'each is noted when it begins, and listed by its note'],
+  foldsUploads: ['folds lists of uploads by a delimiter', 'they are folded here'],
+  underscores: ['keeps underscores in names of metadata', 'they are encoded there'],
   copySourceIfMatch: ['pins the source of a copy', 'a copy is an upload of one part, three calls more'],
   leadingSlash: ['keeps a slash at the beginning of a key', 'such keys are answered InvalidURI'],
   listsWrites: ['lists what was just written', 'lists of parts and of records are waited for'],
@@ -46,16 +50,17 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
     })
   for (const [name, has] of Object.entries(headers))
     rows.push({ name: `keeps ${name}`, has, without: 'objects with it are answered 501 NotImplemented' })
-  const { integrity, ...others } = capabilities as StorageCapabilities & Partial<S3Capabilities>
+  const { integrity, ...others }: StorageCapabilities & Partial<S3Capabilities> = capabilities
   if (integrity !== undefined)
     rows.push({
       name: 'verifies checksums behind a body',
       has: integrity.checksum,
       without: 'every chunk of an upload is signed instead',
     })
-  for (const [key, value] of Object.entries(others)) {
-    if (typeof value !== 'boolean') continue
-    const [name, without, inverse] = PLAIN[key as keyof S3Capabilities] ?? [key, '']
+  for (const key of Object.keys(PLAIN) as PlainName[]) {
+    const value = others[key]
+    if (value === undefined) continue
+    const [name, without, inverse] = PLAIN[key]
     rows.push({ name, has: inverse === true ? !value : value, without })
   }
   return rows

@@ -29,7 +29,7 @@ function findingLines({ part, status, what, hint }: Finding): readonly string[] 
 }
 
 function capabilityLine({ name, has, without }: Capability): string {
-  return has || without === '' ? `  ${has ? 'yes' : 'no '}  ${name}` : `  no   ${name}: ${without}`
+  return has ? `  yes  ${name}` : `  no   ${name}: ${without}`
 }
 
 function outcome(findings: readonly Finding[]): string {
