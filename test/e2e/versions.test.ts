@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { Differences } from '../conformance/storage.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
+import { FaultyStorage } from '../lib/faults.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { type RawAnswer, send } from '../lib/raw-http.ts'
 import { realStore } from '../lib/real-store.ts'
@@ -479,6 +480,68 @@ function suite(name: string, start: () => Promise<Stack>): void {
     })
   })
 }
+
+describe('versions under several calls to the store', () => {
+  const faults = new FaultyStorage()
+  let gateway: TestGateway
+  let bucket: VersionedBucket
+  before(async () => {
+    gateway = await startGateway({ wrap: faults.wrap })
+    bucket = await VersionedBucket.create(gateway.client(), 'second-calls')
+  })
+  after(() => gateway.close())
+
+  /** Between the HEAD, by which an open range begins, and the GET. */
+  const readWhile = (key: string, meanwhile: () => Promise<unknown>, more: object = {}) => {
+    faults.once('getObject', async (call) => {
+      await meanwhile()
+      return call()
+    })
+    return gateway
+      .client()
+      .send(new GetObjectCommand({ Bucket: bucket.name, Key: key, Range: 'bytes=10-', ...more }))
+  }
+
+  it('GetObject_overwritten meanwhile goes on with the version that it began with, at no further call', async () => {
+    const body = randomBytes(200_000)
+    const older = await bucket.put('k', body)
+    const answer = await readWhile('k', () => bucket.put('k', 'newer'))
+    assert.equal(answer.VersionId, older)
+    assert.ok(Buffer.from((await answer.Body?.transformToByteArray()) ?? []).equals(body.subarray(10)))
+    const hidden = await readWhile('k', () => bucket.remove('k'), { VersionId: older })
+    assert.ok(Buffer.from((await hidden.Body?.transformToByteArray()) ?? []).equals(body.subarray(10)))
+  })
+
+  it('GetObject_version removed meanwhile begins again with what is there, or is NoSuchVersion if that was asked for', async () => {
+    const older = await bucket.put('gone', randomBytes(200_000))
+    const newer = await bucket.put('gone', 'the newer of the two')
+    const answer = await readWhile('gone', async () => {
+      await bucket.put('gone', 'the newest of the three')
+      await bucket.remove('gone', newer)
+    })
+    assert.equal(await answer.Body?.transformToString(), 'the newest of the three'.slice(10))
+    await fails(
+      readWhile('gone', () => bucket.remove('gone', older), { VersionId: older }),
+      'NoSuchVersion',
+      404,
+    )
+  })
+
+  it('CopyObject_overwritten meanwhile copies the version that was opened', async () => {
+    const body = randomBytes(100_000)
+    const older = await bucket.put('source', body)
+    faults.once('copyObject', async (call) => {
+      await bucket.put('source', 'newer')
+      return call()
+    })
+    const CopySource = `${bucket.name}/source`
+    const copied = await gateway
+      .client()
+      .send(new CopyObjectCommand({ Bucket: bucket.name, Key: 'copied', CopySource }))
+    assert.equal(copied.CopySourceVersionId, older)
+    assert.ok((await bucket.objects.read('copied')).equals(body))
+  })
+})
 
 describe('versions over a store without them', {
   skip: lane !== null && 'of the emulated server alone',

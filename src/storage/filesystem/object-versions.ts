@@ -142,7 +142,8 @@ function clearNewest(
   status: VersioningStatus | null,
 ): { dropped: string[]; modified: number } {
   const newest = findObject(index, name)
-  const modified = newest?.modified ?? newestHidden(index, name)?.modified ?? 0
+  const hidden = newest === undefined && status !== null ? newestHidden(index, name) : undefined
+  const modified = newest?.modified ?? hidden?.modified ?? 0
   const dropped: string[] = []
   const replacesNull = status !== 'Enabled'
   if (newest !== undefined) {
