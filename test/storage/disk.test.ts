@@ -60,7 +60,7 @@ function blobFiles(directory: string): string[] {
   const blobs = join(directory, 'blobs')
   return readdirSync(blobs, { recursive: true, encoding: 'utf8' })
     .map((path) => join(blobs, path))
-    .filter((path) => statSync(path).isFile())
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
 }
 
 async function filesBecome(directory: string, count: number): Promise<void> {
