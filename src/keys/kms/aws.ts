@@ -64,7 +64,8 @@ export class AwsKms implements ReEncryptingKms {
       Plaintext: plaintext,
       EncryptionContext: { ...context },
     })
-    const answer = await this.#call(KeyId, (client, options) => client.send(command, options))
+    const holdsKey = true
+    const answer = await this.#call(KeyId, (client, options) => client.send(command, options), { holdsKey })
     requireKey(answer.KeyId, KeyId)
     return wrappedOf(answer.CiphertextBlob)
   }
@@ -128,6 +129,7 @@ export class AwsKms implements ReEncryptingKms {
   async #call<T>(
     key: string,
     send: (client: KMSClient, options: { abortSignal: AbortSignal }) => Promise<T>,
+    { holdsKey = false } = {},
   ): Promise<T> {
     const client = this.#client(regionOf(key) ?? this.#o.region)
     const once = async () => {
@@ -140,7 +142,7 @@ export class AwsKms implements ReEncryptingKms {
     try {
       return await once().catch((error: unknown) => (hasSetClock(error) ? once() : Promise.reject(error)))
     } catch (error) {
-      throw awsFault(error, this.#hasWorked)
+      throw awsFault(error, { hadCredentials: this.#hasWorked, holdsKey })
     }
   }
 

@@ -48,7 +48,7 @@ export class HttpClient {
       if (error instanceof KmsError) throw error
       if (signal.aborted) throw new KmsError('unavailable', 'Timeout', `${this.#o.name} did not answer`)
       const { code } = error as NodeJS.ErrnoException
-      throw new KmsError('unavailable', 'ConnectionFailed', `${this.#o.name} did not answer (${code})`, error)
+      throw new KmsError('unavailable', 'ConnectionFailed', `${this.#o.name} did not answer (${code})`)
     }
   }
 

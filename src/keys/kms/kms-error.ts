@@ -16,15 +16,18 @@ export type KmsFault =
   | 'key-usage'
   | 'protocol'
 
-/** A call to a key service that failed. The message is for the log; it names no secret. */
+/**
+ * A call to a key service that failed. The message is for the log; it names no secret. It has no cause either: errors of clients and SDKs hold
+ * what came over the wire, and a service or a proxy before it may send back what it was sent. What it says goes through `saidCode` and `saidText`.
+ */
 export class KmsError extends Error {
   override readonly name = 'KmsError'
   readonly fault: KmsFault
   /** The service's own code, such as `ResourceUnavailable.CmkDisabled`. */
   readonly code: string
 
-  constructor(fault: KmsFault, code: string, message: string, cause?: unknown) {
-    super(`${code}: ${message}`, cause === undefined ? undefined : { cause })
+  constructor(fault: KmsFault, code: string, message: string) {
+    super(`${code}: ${message}`)
     this.fault = fault
     this.code = code
   }
@@ -34,3 +37,23 @@ export class KmsError extends Error {
     return this.fault === 'throttled' || this.fault === 'unavailable'
   }
 }
+
+/** A code as services have them, in words: none of them is long enough for a key. */
+const CODE = /^[A-Z][A-Za-z]{0,39}(\.[A-Z][A-Za-z]{0,39}){0,2}$/
+const MAX_TEXT = 500
+/** Base64 or hex of half a key and more. */
+const LIKE_A_KEY = /[A-Za-z0-9+/=]{32,}|[A-Za-z0-9_-]{43,}/g
+
+/** A service's code for people; `Unknown` for what is none. */
+export function saidCode(code: unknown): string {
+  return typeof code === 'string' && CODE.test(code) ? code : 'Unknown'
+}
+
+/** What a service says of a call that held no key, without whatever looks like one and without what would move a terminal's cursor. */
+export function saidText(text: unknown): string {
+  const cut = typeof text === 'string' ? text.slice(0, MAX_TEXT) : ''
+  return cut.replace(/\p{Cc}+/gu, ' ').replace(LIKE_A_KEY, '[left out]')
+}
+
+/** Instead of what a service says of a call that held a key. */
+export const NOT_SAID = 'what the service says of a call with a key in it is not repeated'

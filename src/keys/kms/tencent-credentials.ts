@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SingleFlight } from '../../base/single-flight.ts'
-import { KmsError } from './kms-error.ts'
+import { KmsError, saidCode } from './kms-error.ts'
 import type { TencentCredentials } from './tencent.ts'
 
 /** Credentials with the time at which they end; without one they do not. */
@@ -132,7 +132,7 @@ const fromServiceAccount: Source = async ({
     const code = (response?.['Error'] as { Code?: unknown } | undefined)?.Code
     throw new KmsError(
       'denied',
-      String(code ?? 'NoCredentials'),
+      code === undefined ? 'NoCredentials' : saidCode(code),
       'the role of the service account was refused',
     )
   }
@@ -168,7 +168,7 @@ async function request(url: string, init: RequestInit): Promise<string> {
     return text
   } catch (error) {
     if (error instanceof KmsError) throw error
-    throw new KmsError('unavailable', 'ConnectionFailed', 'the source of credentials did not answer', error)
+    throw new KmsError('unavailable', 'ConnectionFailed', 'the source of credentials did not answer')
   }
 }
 

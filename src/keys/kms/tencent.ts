@@ -7,7 +7,7 @@ import {
   type ReEncryptingKms,
   WrappedKeyError,
 } from './kms.ts'
-import { KmsError, type KmsFault } from './kms-error.ts'
+import { KmsError, type KmsFault, NOT_SAID, saidCode, saidText } from './kms-error.ts'
 import { signTc3 } from './tc3.ts'
 
 export interface TencentCredentials {
@@ -163,7 +163,7 @@ export class TencentKms implements ReEncryptingKms {
       body,
     })
     this.#noteClock(answer.date)
-    return readAnswer(answer)
+    return readAnswer(answer, { holdsKey: action === 'Encrypt' })
   }
 
   /** Dates of HTTP have whole seconds, and answers take their time: a small difference is none. */
@@ -173,11 +173,11 @@ export class TencentKms implements ReEncryptingKms {
   }
 }
 
-function readAnswer({ status, text }: HttpAnswer): Record<string, unknown> {
+function readAnswer({ status, text }: HttpAnswer, request: { holdsKey: boolean }): Record<string, unknown> {
   const response = jsonObject(text)?.['Response']
   if (isRecord(response) && isRecord(response['Error'])) {
     const { Code, Message } = response['Error']
-    throw errorOf(String(Code), String(Message))
+    throw errorOf(saidCode(Code), request.holdsKey ? NOT_SAID : saidText(Message))
   }
   if (status >= 500) throw new KmsError('unavailable', `HTTP ${status}`, 'the KMS failed')
   if (status !== 200 || !isRecord(response))
