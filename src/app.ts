@@ -6,7 +6,7 @@ import type { Config } from './config/config.ts'
 import { collectGarbage, lastCollected } from './gateway/collect-garbage.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
-import { claimRealm, ownRealm, storedRealm } from './gateway/realm.ts'
+import { claimRealm, isInUse, ownRealm } from './gateway/realm.ts'
 import { createHttpServer, drain } from './http/index.ts'
 import {
   bucketPattern,
@@ -25,6 +25,7 @@ import { createS3Handler } from './s3/handler.ts'
 import type { Storage } from './storage/storage.ts'
 import { logRequest } from './telemetry/request-log.ts'
 
+export { LostRealmError } from './gateway/realm.ts'
 export { hasFiles, openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
 
 export interface Credentials {
@@ -52,16 +53,14 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
   // Whether an S3 server holds data has to be asked; a directory is not made before the keys are in order.
   let storage = config.s3 === null ? null : await openStore(config, log)
   try {
-    if (config.kms.provider === 'local')
-      makeKeyring(
-        config,
-        storage === null ? hasFiles(config) : (await storedRealm(storage, config.systemBucket)) !== null,
-      )
+    if (config.kms.provider === 'local') await makeKeyring(config, storage)
     const kms = await openKms(kmsOptions(config), process.env)
     await keyPolicy(config.buckets, kms).finally(() => kms.close())
     storage ??= await openStore(config, log)
+    const isNamed = config.realm !== null
     if (kms.realm === null) await ownRealm(storage, config.systemBucket)
-    else if (!(await claimRealm(storage, config.systemBucket, kms.realm))) throw otherDeployment(config)
+    else if (!(await claimRealm(storage, config.systemBucket, kms.realm, { isNamed })))
+      throw otherDeployment(config)
   } finally {
     await storage?.close()
   }
@@ -78,9 +77,11 @@ export function otherDeployment(config: Config): StartupError {
   )
 }
 
-function makeKeyring(config: Config, hasData: boolean): void {
+/** @param storage null for a directory, which is not opened yet */
+async function makeKeyring(config: Config, storage: Storage | null): Promise<void> {
   const path = keyringPath(config)
   if (existsSync(path)) return
+  const hasData = storage === null ? hasFiles(config) : await isInUse(storage, config.systemBucket)
   if (hasData) {
     throw new StartupError(
       `The keyring ${path} is missing, but ${storeName(config)} holds data that it sealed. Restore the keyring from your backup (or name it by kms.keyring / SEALGATE_KEYRING); without it the data cannot be read.`,

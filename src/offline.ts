@@ -142,7 +142,7 @@ export async function openOfflineRecords(
       storage,
       records: systemKeyRecords({ storage, systemBucket }),
       realm: await storedRealm(storage, systemBucket),
-      claim: (realm) => claimRealm(storage, systemBucket, realm),
+      claim: (realm) => claimRealm(storage, systemBucket, realm, { isNamed: true }),
       close: () => storage.close(),
     }
   } catch (error) {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { hasFiles, openStore, StartupError, storeDirectory, storeName } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { isError, type SealgateError } from '../errors.ts'
-import { storedRealm } from '../gateway/realm.ts'
+import { isInUse, LostRealmError, storedRealm } from '../gateway/realm.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject } from '../gateway/system-bucket.ts'
 import { openOfflineStore } from '../offline.ts'
 import { SCRATCH_PREFIX, type Storage } from '../storage/storage.ts'
@@ -119,6 +119,7 @@ async function checkOpened(
   const buckets = await bucketsOf(config, storage, findings)
   try {
     const realm = await storedRealm(storage, systemBucket)
+    if (realm === null && (await isInUse(storage, systemBucket))) throw new LostRealmError(systemBucket)
     findings.push(
       realm === null
         ? {
@@ -183,7 +184,8 @@ function partOf(error: unknown): Finding['part'] {
 }
 
 function failed(part: Finding['part'], error: unknown, config?: Config): Finding {
-  if (error instanceof StartupError) return { part, status: 'failed', what: error.message }
+  if (error instanceof StartupError || error instanceof LostRealmError)
+    return { part, status: 'failed', what: error.message }
   if (!isError(error) || config === undefined) throw error
   return { part, status: 'failed', what: `${storeName(config)}: ${reasonOf(error)}.`, hint: HINT }
 }

@@ -1,4 +1,4 @@
-import { StartupError } from '../app.ts'
+import { LostRealmError, StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
 import { KeyringError, KeySetupError, KmsError, RingError } from '../keys/index.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
@@ -20,7 +20,15 @@ const WORDS: Readonly<Record<string, string>> = {
 }
 
 /** Errors that were written for an operator. */
-const SENTENCES = [ConfigError, StartupError, KeyringError, RingError, KeySetupError, RecoveryError]
+const SENTENCES = [
+  ConfigError,
+  StartupError,
+  KeyringError,
+  RingError,
+  KeySetupError,
+  RecoveryError,
+  LostRealmError,
+]
 
 /** The sentence for an error that an operator can mend, or null for a bug. */
 export function refusal(error: unknown): string | null {

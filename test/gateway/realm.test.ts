@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { claimRealm, ownRealm, storedRealm } from '../../src/gateway/realm.ts'
+import { claimRealm, isInUse, LostRealmError, ownRealm, storedRealm } from '../../src/gateway/realm.ts'
 import { putSystemObject } from '../../src/gateway/system-bucket.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 
@@ -39,5 +39,28 @@ describe('the realm of a store', () => {
     }
     await putSystemObject(system, 'v1/realm', Buffer.alloc(5000, ' '))
     await assert.rejects(ownRealm(storage, 'damaged'), { kind: 'ObjectIntegrityError' })
+  })
+
+  it('is neither drawn nor taken from a keyring where its record is lost and what is sealed is not', async () => {
+    for (const [systemBucket, name] of [
+      ['lost-ring', 'v1/ring/photos/0123456789abcdef0123456789abcdef/00000001'],
+      ['lost-uploads', 'v1/mpu/photos/0123/init'],
+    ] as const) {
+      await storage.createBucket(systemBucket)
+      const system = { storage, systemBucket }
+      for (const other of ['v1/gc', 'v1/probe/1', 'v1/rotate/Kg'])
+        await putSystemObject(system, other, Buffer.from('x'))
+      assert.equal(await isInUse(storage, systemBucket), false)
+      await putSystemObject(system, name, Buffer.from('x'))
+      assert.equal(await isInUse(storage, systemBucket), true)
+      await assert.rejects(ownRealm(storage, systemBucket), LostRealmError)
+      await assert.rejects(
+        claimRealm(storage, systemBucket, 'mine'),
+        /Restore it .* or name .*SEALGATE_REALM/,
+      )
+      assert.equal(await storedRealm(storage, systemBucket), null)
+      assert.equal(await claimRealm(storage, systemBucket, 'mine', { isNamed: true }), true)
+      assert.equal(await ownRealm(storage, systemBucket), 'mine')
+    }
   })
 })
