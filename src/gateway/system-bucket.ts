@@ -90,9 +90,12 @@ export async function deleteSystemObjects(
   await Promise.all(Array.from({ length: 32 }, worker))
 }
 
+/** Pages without a name, one after the other, that a list may have. */
+const MAX_EMPTY_PAGES = 100
+
 /**
- * The deployment's own objects in the order of their names, one call to the store for 1000. A list that comes back to a name is refused: it
- * would never end. Between its pages others have their turn.
+ * The deployment's own objects in the order of their names, one call to the store for 1000. A list that comes back to a name, or goes on without
+ * any, is refused: it would never end. Between its pages others have their turn.
  */
 export async function* systemObjects(
   { storage, systemBucket }: SystemBucket,
@@ -101,6 +104,7 @@ export async function* systemObjects(
 ): AsyncGenerator<ListedObject> {
   let continuationToken: string | undefined
   let last = startAfter
+  let emptyPages = 0
   do {
     const page = await storage.listObjects({
       bucket: systemBucket,
@@ -115,6 +119,9 @@ export async function* systemObjects(
       last = object.key
       yield object
     }
+    emptyPages = page.objects.length === 0 ? emptyPages + 1 : 0
+    if (emptyPages > MAX_EMPTY_PAGES)
+      throw integrityError('a list of the system bucket goes on without names')
     continuationToken = page.next
     await turnOfOthers()
   } while (continuationToken !== undefined)

@@ -11,9 +11,11 @@ import {
 export const RING_PREFIX = 'v1/ring/'
 const MAX_GENERATION = 99_999_999
 /** Of more records of one DEK only the newest count: each one that is tried may cost a call to the KMS. */
-const MAX_CONSIDERED = 16
-/** Names of one DEK that are looked at. A real DEK has one for each CMK that its bucket was moved to. */
+export const MAX_CONSIDERED = 16
+/** Names of one DEK that are looked at, whatever they are. A real DEK has one for each CMK that its bucket was moved to. */
 const MAX_NAMES = 1000
+/** Names that are none of a record, before a list of the ring is given up: a store can go on with them for ever. */
+const MAX_STRANGERS = 100_000
 
 export type DekName = Pick<DekBinding, 'bucket' | 'dekId'>
 
@@ -86,10 +88,11 @@ export class KeyRing {
   async numbersOf(dek: DekName): Promise<readonly number[]> {
     const prefix = dekPrefix(dek)
     const numbers: number[] = []
+    let names = 0
     for await (const { name } of this.#records.list(prefix)) {
       const number = generationOf(name.slice(prefix.length))
       if (number !== null) numbers.push(number)
-      if (numbers.length === MAX_NAMES) break
+      if (++names === MAX_NAMES) break
     }
     return numbers
   }
@@ -118,13 +121,24 @@ export class KeyRing {
     return this.read({ ...dek, numbers: await this.numbersOf(dek) })
   }
 
-  /** Every DEK of the buckets whose names begin with `prefix`; `onOther` hears of names that are none of a record. */
+  /**
+   * Every DEK of the buckets whose names begin with `prefix`; `onOther` hears of names that are none of a record, or one too many of a DEK. Rejects
+   * with RingError when there is no end of these.
+   */
   async *entries(prefix = '', onOther: (name: string) => void = () => undefined): AsyncGenerator<RingEntry> {
     let entry: { bucket: string; dekId: Buffer; numbers: number[] } | undefined
+    let strangers = 0
+    const leaveOut = (name: string) => {
+      if (++strangers > MAX_STRANGERS)
+        throw new RingError(
+          `the store lists more than ${MAX_STRANGERS} names below ${RING_PREFIX} that Sealgate does not give, such as ${name}; remove them`,
+        )
+      onOther(name)
+    }
     for await (const { name } of this.#records.list(`${RING_PREFIX}${prefix}`)) {
       const parsed = parseRecordName(name)
       if (parsed === null) {
-        onOther(name)
+        leaveOut(name)
         continue
       }
       if (entry?.bucket !== parsed.bucket || !entry.dekId.equals(parsed.dekId)) {
@@ -132,6 +146,7 @@ export class KeyRing {
         entry = { bucket: parsed.bucket, dekId: parsed.dekId, numbers: [] }
       }
       if (entry.numbers.length < MAX_NAMES) entry.numbers.push(parsed.number)
+      else leaveOut(name)
     }
     if (entry !== undefined) yield entry
   }
