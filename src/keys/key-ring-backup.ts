@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { KeyRecords } from './key-records.ts'
-import { type KeyRing, nextGeneration, RingError, recordName } from './key-ring.ts'
+import { type KeyRing, MAX_CONSIDERED, nextGeneration, RingError, recordName } from './key-ring.ts'
 import { encodeRingRecord, parseRingRecord, type RingRecord } from './key-ring-record.ts'
 
 /*
@@ -8,11 +8,16 @@ import { encodeRingRecord, parseRingRecord, type RingRecord } from './key-ring-r
  *   {"format":"sealgate key ring","version":1,"realm":"…","created":"…"}
  *   {"generation":1,"record":"base64 of a record of FORMAT.md section 13"}     any number of these
  *   {"records":N,"sha256":"hex, of all the lines before"}
- * It holds wrapped keys only. The hash finds what was cut or damaged on the way; what a record is worth, the KMS says.
+ * The records are in the order of their names. It holds wrapped keys only. The hash finds what was cut or damaged on the way, and nothing of what
+ * somebody changed who can count a hash: what a record is worth, the KMS says, and an import is held to what the ring survives.
  */
 const FORMAT = 'sealgate key ring'
 const VERSION = 1
 const MAX_LINE_BYTES = 64 * 1024
+/** Different records of a DEK in a backup: fewer than a reader looks at, so that those of one backup never hide all that were there before. */
+const MAX_OF_DEK = MAX_CONSIDERED - 1
+/** Higher numbers are given anew: behind the last one that there is no number would be left. */
+const MAX_KEPT_NUMBER = 1000
 /** DEKs that are read or written at a time. */
 const BATCH = 16
 
@@ -123,7 +128,8 @@ async function importDek(ring: KeyRing, generations: readonly BackedUp[], counts
   if (first === undefined) return
   const { bucket, dekId } = first.record
   const taken = [...(await ring.numbersOf({ bucket, dekId }))]
-  const present = await ring.readAll({ bucket, dekId, numbers: taken })
+  // What lies behind so many others that no reader comes to it is as good as lost.
+  const present = await ring.read({ bucket, dekId, numbers: taken })
   const known = new Set(present.map(({ record }) => encodeRingRecord(record).toString('base64')))
   for (const { number, record } of generations) {
     const text = encodeRingRecord(record).toString('base64')
@@ -132,13 +138,19 @@ async function importDek(ring: KeyRing, generations: readonly BackedUp[], counts
       continue
     }
     known.add(text)
-    const free = taken.includes(number) ? nextGeneration(taken) : number
+    const free = isReached(number, taken) ? number : nextGeneration(taken)
     if (!(await ring.add(free, record)))
       throw new RingError('somebody else adds records to the key ring; run it again')
     taken.push(free)
     counts.added += 1
     if (free !== number) counts.renumbered += 1
   }
+}
+
+/** True if the number is free, and readers come to it. */
+function isReached(number: number, taken: readonly number[]): boolean {
+  const behind = taken.filter((other) => other > number).length
+  return number <= MAX_KEPT_NUMBER && !taken.includes(number) && behind < MAX_CONSIDERED
 }
 
 async function* byDek(records: AsyncIterable<BackedUp>): AsyncGenerator<readonly BackedUp[]> {
@@ -160,6 +172,7 @@ async function* readBackup(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Bac
   let header: { realm: string; created: string } | undefined
   let end: { sha256: string } | undefined
   let records = 0
+  const order = new Order()
   for await (const line of linesOf(bytes)) {
     if (end !== undefined) throw damaged('there is something behind its end')
     const value = parseLine(line)
@@ -171,13 +184,37 @@ async function* readBackup(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Bac
       continue
     } else {
       records += 1
-      yield parseRecord(value, header.realm)
+      const parsed = parseRecord(value, header.realm)
+      order.next(parsed)
+      yield parsed
     }
     hash.update(line)
   }
   if (header === undefined || end === undefined) throw damaged('its end is missing')
   if (hash.digest('hex') !== end.sha256) throw damaged('its hash does not fit')
   return { ...header, records }
+}
+
+/** Holds the records of a backup to the order of their names, and to the number that a DEK may have. */
+class Order {
+  #last = ''
+  #dek = ''
+  #ofDek = new Set<string>()
+
+  next({ number, record }: BackedUp): void {
+    const name = recordName(record, number)
+    if (name <= this.#last) throw damaged('its records are not in the order of their names')
+    this.#last = name
+    const dek = name.slice(0, name.lastIndexOf('/'))
+    if (dek !== this.#dek) this.#ofDek = new Set()
+    this.#dek = dek
+    // The same record twice is what an import leaves behind.
+    this.#ofDek.add(encodeRingRecord(record).toString('base64'))
+    if (this.#ofDek.size > MAX_OF_DEK)
+      throw new RingError(
+        `the backup has more than ${MAX_OF_DEK} different records of one data key (${record.bucket}, ${record.dekId.toString('hex')}), which would hide those in the ring: somebody added to it, or to the store that it was made from. Take an earlier backup`,
+      )
+  }
 }
 
 function parseHeader({ format, version, realm, created }: Record<string, unknown>) {

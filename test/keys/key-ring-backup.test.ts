@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { checkBackup, exportRing, importRing, KeyRing, RingError } from '../../src/keys/index.ts'
@@ -153,5 +153,78 @@ describe('a backup of the key ring', () => {
       joined(header, JSON.stringify({ generation: 1, record: stranger }), ...rest),
       /another deployment/,
     )
+  })
+})
+
+describe('a backup of the key ring that somebody changed', () => {
+  const dek = record('photos')
+  const of = (count: number, from = 1) =>
+    Array.from({ length: count }, (_, at) => ({
+      number: from + at,
+      record: { ...dek, wrapped: randomBytes(80) },
+    }))
+  type Numbered = readonly { readonly number: number; readonly record: RingRecord }[]
+
+  /** With a hash that fits. */
+  function written(generations: Numbered): Buffer {
+    const lines = [
+      { format: 'sealgate key ring', version: 1, realm: REALM, created: CREATED.toISOString() },
+      ...generations.map(({ number, record: bound }) => ({
+        generation: number,
+        record: encodeRingRecord(bound).toString('base64'),
+      })),
+    ].map((line) => `${JSON.stringify(line)}\n`)
+    const sha256 = createHash('sha256').update(lines.join('')).digest('hex')
+    return Buffer.from(`${lines.join('')}${JSON.stringify({ records: generations.length, sha256 })}\n`)
+  }
+  const considered = async () => {
+    const found = await ring.generations(dek)
+    return (wanted: Numbered) =>
+      wanted.every(({ record: { wrapped } }) => found.some((other) => other.record.wrapped.equals(wrapped)))
+  }
+
+  it('is refused with more records of a data key than leave room for those that are there', async () => {
+    await checkBackup(pieces(written(of(15))))
+    await refuses(written(of(16)), /more than 15 different records of one data key/)
+    await assert.rejects(importRing(ring, pieces(written(of(16)))), RingError)
+    assert.equal(records.map.size, 0)
+  })
+
+  it('is refused with records in another order, or of one number', async () => {
+    const [one, two] = of(2)
+    const film = { number: 1, record: record('films') }
+    await refuses(written([two!, one!]), /not in the order of their names/)
+    await refuses(written([one!, one!]), /not in the order of their names/)
+    await refuses(written([one!, film, two!]), /not in the order of their names/)
+    const many = Array.from({ length: 3000 }, () => ({ ...one!, number: 99_999_999 }))
+    await refuses(written(many), /not in the order of their names/)
+  })
+
+  it('leaves what is there in the sight of readers, whatever its numbers', async () => {
+    const [good] = of(1)
+    for (const from of [2, 500, 99_999_985]) {
+      records.map.clear()
+      await ring.add(1, good!.record)
+      await importRing(ring, pieces(written(of(15, from))))
+      assert.ok((await considered())([good!]), `from ${from}`)
+      assert.ok(Math.max(...(await ring.numbersOf(dek))) < 1000)
+    }
+  })
+
+  it('is made up for by the right one, which comes in front of what others brought', async () => {
+    const good = of(2)
+    const backup = written(good)
+    await importRing(ring, pieces(backup))
+    for (let times = 0; times < 3; times += 1) await importRing(ring, pieces(written(of(15, 2 + 20 * times))))
+    assert.ok(!(await considered())(good))
+    assert.deepEqual(await importRing(ring, pieces(backup)), { added: 2, renumbered: 2, present: 0 })
+    assert.ok((await considered())(good))
+    assert.deepEqual(await importRing(ring, pieces(backup)), { added: 0, renumbered: 0, present: 2 })
+    // Some of it gone: a low number that is free is none that readers come to.
+    for (const name of [...records.map.keys()].filter((other) => /0000000[12]$|[1-9]\d$/.test(other)))
+      if (good.some(({ record: { wrapped } }) => records.map.get(name)!.includes(wrapped)))
+        records.map.delete(name)
+    assert.deepEqual(await importRing(ring, pieces(backup)), { added: 2, renumbered: 2, present: 0 })
+    assert.ok((await considered())(good))
   })
 })
