@@ -6,6 +6,9 @@ import type { KeyRing } from './key-ring.ts'
 import type { Kms } from './kms/kms.ts'
 import { steadyNow } from './steady-clock.ts'
 
+/** Keys whose time is over are in memory for no longer than this. */
+const SWEEP_MS = 60_000
+
 export interface DataKeysOptions {
   readonly kms: Kms
   readonly realm: string
@@ -29,6 +32,7 @@ export class DataKeys {
   readonly #policy: KeyPolicy
   readonly #encrypting: EncryptingKeys | null
   readonly #decrypting: DecryptingKeys
+  readonly #sweeps: NodeJS.Timeout
   #closed = false
 
   constructor(options: DataKeysOptions) {
@@ -49,6 +53,10 @@ export class DataKeys {
             admit,
             onMade: (bucket, dek, plaintext) => decrypting.remember(bucket, dek, plaintext),
           })
+    this.#sweeps = setInterval(() => {
+      decrypting.sweep()
+      this.#encrypting?.sweep()
+    }, SWEEP_MS).unref()
   }
 
   /** The id of the CMK that new objects of the bucket are encrypted under. */
@@ -90,6 +98,7 @@ export class DataKeys {
   /** Zeroes every key; nothing works afterwards. */
   close(): void {
     this.#closed = true
+    clearInterval(this.#sweeps)
     this.#encrypting?.close()
     this.#decrypting.close()
   }

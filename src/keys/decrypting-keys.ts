@@ -90,6 +90,13 @@ export class DecryptingKeys {
     this.#keep(this.#idOf(bucket, dek), plaintext)
   }
 
+  /** Drops what has been opened too long ago, also if nobody asks for it again. */
+  sweep(): void {
+    const now = this.#o.now()
+    for (const [id, { staleAtMs }] of [...this.#opened.entries()])
+      if (now >= staleAtMs + this.#o.graceMs) this.#opened.delete(id)
+  }
+
   close(): void {
     this.#closed = true
     this.#opened.clear()

@@ -8,13 +8,15 @@ import type { KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
 import { inS3Terms } from './s3-terms.ts'
-import { copyOfKey, requireUsable } from './usable-key.ts'
+import { copyOfKey, requireUsable, requireWrapped } from './usable-key.ts'
 
 /** Buckets that have an epoch at a time; the one longest unused loses it. */
 const MAX_BUCKETS = 10_000
 /** The next epoch is made when this share of the current one is used up. */
 const PREFETCH_AT = 0.9
 const PREFETCH_RETRY_MS = 1000
+/** What an epoch may hold in grace, by its limits: while the KMS is away they give way, but not without end. */
+const GRACE_FACTOR = 2
 
 export interface EpochLimits {
   readonly maxAgeMs: number
@@ -44,7 +46,7 @@ export interface EncryptingKeysOptions {
 
 interface Epoch extends WrappedDataKey, SpareKey {
   readonly plaintext: Buffer
-  /** When it was made; then, when it became the bucket's own, so that being made ahead does not shorten it. */
+  /** When the KMS was asked for it; a little later if it was made ahead, so that this does not shorten it. */
   bornMs: number
   objects: number
   bytes: number
@@ -77,7 +79,7 @@ export class EncryptingKeys {
       const epoch = this.#current(bucket, bytes)
       if (epoch === undefined) {
         // Whatever came of it is looked at anew: between an answer and those who wait for it an epoch may end.
-        await this.#renew(bucket)
+        await this.#renew(bucket, bytes)
         continue
       }
       epoch.objects += 1
@@ -104,6 +106,14 @@ export class EncryptingKeys {
     }
   }
 
+  /** Drops the epochs under which nothing can be sealed any more, also if nobody asks for them again. */
+  sweep(): void {
+    const now = this.#o.now()
+    for (const [bucket, epoch] of [...this.#epochs.entries()])
+      if (now >= this.#graceEndMs(epoch) && this.#promote(bucket, epoch, 0) === undefined)
+        this.#epochs.delete(bucket)
+  }
+
   close(): void {
     this.#closed = true
     this.#epochs.clear()
@@ -112,28 +122,45 @@ export class EncryptingKeys {
   #current(bucket: string, bytes: number): Epoch | undefined {
     const epoch = this.#epochs.get(bucket)
     if (epoch === undefined || this.#fits(epoch, bytes)) return epoch
+    return this.#promote(bucket, epoch, bytes)
+  }
+
+  /** The epoch that was made ahead takes the place of one that has ended. */
+  #promote(bucket: string, epoch: Epoch, bytes: number): Epoch | undefined {
     const { next } = epoch
     if (next === undefined || !this.#fits(next, bytes)) return undefined
     epoch.next = undefined
-    next.bornMs = this.#o.now()
+    // Not as if it were made now: it may have waited for nearly all its age.
+    next.bornMs = Math.min(this.#o.now(), next.bornMs + (1 - PREFETCH_AT) * this.#o.epoch.maxAgeMs)
     this.#epochs.set(bucket, next)
     return next
   }
 
   /** An unused epoch takes an object of any size, or one above the limit could never be written. */
   #fits(epoch: Epoch, bytes: number): boolean {
-    const { maxAgeMs, maxObjects, maxBytes } = this.#o.epoch
     const now = this.#o.now()
-    if (now < epoch.graceUntilMs) return true
-    const ageMs = now - epoch.bornMs
-    if (epoch.endedAtMs !== undefined || ageMs >= maxAgeMs) return false
-    return epoch.objects === 0 || (epoch.objects < maxObjects && epoch.bytes + bytes <= maxBytes)
+    if (now < epoch.graceUntilMs) return this.#hasRoom(epoch, bytes, GRACE_FACTOR)
+    return now < this.#endMs(epoch) && (epoch.objects === 0 || this.#hasRoom(epoch, bytes, 1))
+  }
+
+  #hasRoom(epoch: Epoch, bytes: number, factor: number): boolean {
+    const { maxObjects, maxBytes } = this.#o.epoch
+    return epoch.objects < maxObjects * factor && epoch.bytes + bytes <= maxBytes * factor
+  }
+
+  /** When it ends by its age or by an order. */
+  #endMs(epoch: Epoch): number {
+    return Math.min(epoch.endedAtMs ?? Number.POSITIVE_INFINITY, epoch.bornMs + this.#o.epoch.maxAgeMs)
+  }
+
+  #graceEndMs(epoch: Epoch): number {
+    return this.#endMs(epoch) + (epoch.refused ? 0 : this.#o.graceMs)
   }
 
   /** Makes the next epoch; while the KMS does not answer, the old one goes on for the time of grace. */
-  async #renew(bucket: string): Promise<void> {
+  async #renew(bucket: string, bytes: number): Promise<void> {
     const making = this.#makeNext(bucket)
-    const spare = this.#spare(bucket)
+    const spare = this.#spare(bucket, bytes)
     try {
       await (spare === undefined ? making : orGrace(making, spare, this.#o.now))
     } catch (error) {
@@ -142,11 +169,10 @@ export class EncryptingKeys {
   }
 
   /** The epoch that has ended, if it may go on for the time of grace. */
-  #spare(bucket: string): Epoch | undefined {
+  #spare(bucket: string, bytes: number): Epoch | undefined {
     const old = this.#epochs.peek(bucket)
-    if (old === undefined || old.refused) return undefined
-    const endMs = old.endedAtMs ?? old.bornMs + this.#o.epoch.maxAgeMs
-    return this.#o.now() < endMs + this.#o.graceMs ? old : undefined
+    if (old === undefined || old.refused || !this.#hasRoom(old, bytes, GRACE_FACTOR)) return undefined
+    return this.#o.now() < this.#graceEndMs(old) ? old : undefined
   }
 
   #prefetch(bucket: string, epoch: Epoch): void {
@@ -204,9 +230,11 @@ export class EncryptingKeys {
     const { realm, policy, ring, now } = this.#o
     const { cmk: cmkId } = policy(bucket)
     const dekId = randomBytes(16)
+    const bornMs = now()
     const dek = { dekId, cmkId, ...(await this.#newKey(cmkId, dekContext({ realm, bucket, dekId }))) }
     try {
       requireUsable(dek.plaintext)
+      requireWrapped(dek.wrapped)
       // Before anything is sealed under it: a DEK without a record could never leave its CMK.
       await ring.begin({ bucket, ...dek })
     } catch (error) {
@@ -215,7 +243,7 @@ export class EncryptingKeys {
     }
     return {
       ...dek,
-      bornMs: now(),
+      bornMs,
       objects: 0,
       bytes: 0,
       next: undefined,

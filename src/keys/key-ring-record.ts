@@ -1,6 +1,7 @@
 import { hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { DekBinding } from './dek-context.ts'
 import { lengthPrefixed } from './kms/kms.ts'
+import { MAX_WRAPPED_BYTES } from './usable-key.ts'
 
 /* One record of the key ring: FORMAT.md section 13 has the fields in this order. */
 
@@ -19,7 +20,7 @@ const LABEL = 'sealgate/1 ring'
 const DEK_ID_BYTES = 16
 const SALT_BYTES = 32
 const CHECK_BYTES = 32
-const LIMITS = { realm: 1024, bucket: 255, cmkId: 255, wrapped: 6144 } as const
+const LIMITS = { realm: 1024, bucket: 255, cmkId: 255, wrapped: MAX_WRAPPED_BYTES } as const
 /** No record is longer. */
 export const MAX_RECORD_BYTES = 8192
 

@@ -109,6 +109,73 @@ describe('an epoch', () => {
     assert.equal(kms.count('generateDataKey'), 3)
   })
 
+  it('that was made ahead ends soon after its age, also if its turn came late', async () => {
+    const keys = replica({ graceMs: 0 })
+    now += 1
+    await sealed(keys, 1)
+    now += 0.9 * HOUR_MS
+    await sealed(keys, 1)
+    assert.equal(kms.count('generateDataKey'), 2)
+    const madeAt = now
+    now = madeAt + HOUR_MS - 1
+    kms.faults.set(CMK, 'disabled')
+    const [second] = await sealed(keys, 1)
+    now = madeAt + 1.1 * HOUR_MS - 1
+    assert.deepEqual(await sealed(keys, 1), [second])
+    now += 1
+    await assert.rejects(keys.encrypting('photos', 1), (error) => isError(error, 'KMS.DisabledException'))
+  })
+
+  it('goes on beyond its limits while the KMS is away, but holds no more than twice as much', async () => {
+    const inGrace = async (bytes: number) => {
+      const keys = replica({ graceMs: HOUR_MS })
+      kms.faults.clear()
+      const [first] = await sealed(keys, 1, 0)
+      kms.faults.set(CMK, 'unavailable')
+      let objects = 1
+      for (;;) {
+        const dek = await keys.encrypting('photos', bytes).catch((error: unknown) => error)
+        if (isError(dek, 'SlowDown')) break
+        assert.equal(idOf(dek as DataKey), first)
+        objects += 1
+        now += 1
+      }
+      kms.faults.clear()
+      assert.notEqual((await sealed(keys, 1, bytes))[0], first)
+      return objects
+    }
+    assert.deepEqual([await inGrace(0), await inGrace(1000)], [200, 21])
+  })
+
+  it('that was ended by an order has no more grace than by its age', async () => {
+    const keys = replica({ graceMs: HOUR_MS })
+    await sealed(keys, 1)
+    now += 1.5 * HOUR_MS
+    keys.rotate(() => true)
+    kms.faults.set(CMK, 'unavailable')
+    await sealed(keys, 1)
+    now += HOUR_MS / 2
+    await assert.rejects(keys.encrypting('photos', 1), (error) => isError(error, 'SlowDown'))
+  })
+
+  it('is none if its wrapped key has a length that no record and no object has room for', async () => {
+    for (const { length, takes } of [
+      { length: 0, takes: false },
+      { length: 1, takes: true },
+      { length: 6144, takes: true },
+      { length: 6145, takes: false },
+    ]) {
+      const generateDataKey = async () => ({ plaintext: randomBytes(32), wrapped: Buffer.alloc(length, 7) })
+      records.map.clear()
+      const keys = replica({ kms: { generateDataKey, encrypt: kms.encrypt, decrypt: kms.decrypt } })
+      const made = await keys.encrypting('photos', 1).catch((error: unknown) => error)
+      assert.equal(records.map.size, takes ? 1 : 0)
+      if (takes) assert.equal((made as DataKey).wrapped.length, length)
+      else
+        assert.ok(isError(made, 'ServiceUnavailable') && made.reason === 'KMS: WrappedKeyLength', `${length}`)
+    }
+  })
+
   it('is made by one call at a time, whoever asks and for whatever', async () => {
     let running = 0
     let most = 0
