@@ -12,7 +12,10 @@ const NAME = 'x-amz-tagging'
 /** The headers as the index keeps them. */
 export function withTags(headers: ObjectHeaders, tags: ObjectMarks['tags']): ObjectHeaders {
   const { [NAME]: _, ...others } = headers
-  return tags === undefined || tags.length === 0 ? others : { ...others, [NAME]: JSON.stringify(tags) }
+  if (tags === undefined || tags.length === 0) return others
+  // In the order of their keys, as other servers show them.
+  const sorted = [...tags].sort((a, b) => (a.key < b.key ? -1 : 1))
+  return { ...others, [NAME]: JSON.stringify(sorted) }
 }
 
 /** @param text as it lies in the index */
