@@ -60,6 +60,8 @@ const CEPH: RealStore = {
   expected: {
     'sizes in lifecycle rules are plaintext here, and what lets through the same objects at the store':
       'it drops sizes from filters without a word, and so the gateway refuses them',
+    'of an upload under way is its storage class, which its lists tell':
+      'its lists of parts and uploads say STANDARD of all',
   },
   differences: {
     equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',

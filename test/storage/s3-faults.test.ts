@@ -246,6 +246,25 @@ describe('a store that answers nonsense', () => {
     await fails(list(), 'ServiceUnavailable')
   })
 
+  it('and in a list has lost what an object is, is asked for that object', async () => {
+    const entry = (key: string) =>
+      `<Contents><Key>${key}</Key><Size>7342272</Size><ETag>&quot;&quot;</ETag><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
+    fault = once(
+      answer(document(`<ListBucketResult>${entry('gone-by-now')}${entry('k')}</ListBucketResult>`)),
+    )
+    heads = []
+    const { objects } = await list()
+    const { etag } = await storage.headObject(name)
+    assert.deepEqual(
+      objects.map(({ key, size, etag: listed }) => [key, size, listed]),
+      [['k', 300_000, etag]],
+    )
+    assert.deepEqual(
+      heads.slice(0, 3).map((head) => head.split(' ')[0]),
+      ['GET', 'HEAD', 'HEAD'],
+    )
+  })
+
   it('fails where a range is not the one that was asked for', async () => {
     const head = 'ETag: "00000000000000000000000000000000"\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\n'
     for (const lie of [

@@ -13,6 +13,7 @@ import { badAnswer } from './errors.ts'
 import { foldUploads } from './fold-uploads.ts'
 import { readEtag, readSize, readTime } from './headers.ts'
 import { cutPage, type PageStart, pageStart, storeToken } from './list-pages.ts'
+import { listedEtag, withoutLoss } from './lost-entries.ts'
 import { headBucket, ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
 
@@ -94,13 +95,14 @@ async function objectsPage(
   })
   const result = readResult(withoutRawMarkers(bytes), 'ListBucketResult')
   const name = nameDecoder(result)
-  const objects = childrenOf(result, 'Contents').map((element) => ({
+  const listed = childrenOf(result, 'Contents').map((element) => ({
     key: name(childText(element, 'Key')),
     size: readSize(childText(element, 'Size')),
-    etag: readEtag(childText(element, 'ETag')),
+    etag: listedEtag(childText(element, 'ETag')),
     lastModified: readTime(childText(element, 'LastModified')),
     storageClass: childText(element, 'StorageClass') || 'STANDARD',
   }))
+  const objects = await withoutLoss(store, request.bucket, listed)
   const next = isTruncated(result) ? (childText(result, 'NextContinuationToken') ?? '') : null
   return { objects, commonPrefixes: prefixes(result, name), next }
 }

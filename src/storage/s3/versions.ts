@@ -12,10 +12,11 @@ import {
   type VersioningStatus,
 } from '../versioning.ts'
 import type { StoreClient } from './client.ts'
-import { nameDecoder, readResult } from './documents.ts'
+import { nameDecoder, readResult, withoutRawMarkers } from './documents.ts'
 import { badAnswer } from './errors.ts'
-import { readEtag, readSize, readTime, readVersionId } from './headers.ts'
+import { readSize, readTime, readVersionId } from './headers.ts'
 import { isTruncated, later, prefixes } from './lists.ts'
+import { listedEtag, withoutLoss } from './lost-entries.ts'
 import { headBucket, type Store } from './store.ts'
 
 export function s3Versioning(store: Store): Versioning {
@@ -94,11 +95,12 @@ async function listObjectVersions(
     signal: request.signal,
   })
   const { bytes } = await badMarker(versionIdMarker, answer)
-  const result = readResult(bytes, 'ListVersionsResult')
+  const result = readResult(withoutRawMarkers(bytes), 'ListVersionsResult')
   const name = nameDecoder(result)
-  const entries = result.children
+  const listed = result.children
     .filter((element) => element.name === 'Version' || element.name === 'DeleteMarker')
     .map((element) => readEntry(element, name))
+  const entries = await withoutLoss(store, request.bucket, listed)
   // A marker without a version is behind all of its key's, and there are servers that take it to be before them.
   const versions = entries.filter(
     ({ key }) => versionIdMarker !== '' || keyMarker === '' || key !== keyMarker,
@@ -137,7 +139,7 @@ function readEntry(
     ...entry,
     isDeleteMarker: false,
     size: readSize(childText(element, 'Size')),
-    etag: readEtag(childText(element, 'ETag')),
+    etag: listedEtag(childText(element, 'ETag')),
     storageClass: childText(element, 'StorageClass') || 'STANDARD',
   }
 }
