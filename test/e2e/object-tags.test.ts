@@ -7,6 +7,7 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectTaggingCommand,
   type S3Client,
   type Tag,
@@ -68,6 +69,8 @@ for (const [where, start] of Object.entries(stacks)) {
       assert.deepEqual([await tagsOf('k'), await counted('k')], [TAGS, [2, 2]])
       assert.equal((await bucket.read('k')).toString(), 'value')
       await s3.send(new DeleteObjectTaggingCommand({ Bucket, Key: 'k' }))
+      const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket, Prefix: 'k' }))
+      assert.match(Contents?.[0]?.ETag ?? '', /^"[0-9a-f]{32}-0"$/)
       assert.deepEqual([await tagsOf('k'), await counted('k')], [[], [undefined, undefined]])
       await tag('k', [])
       await fails(tagsOf('missing'), 'NoSuchKey', 404)

@@ -10,6 +10,7 @@ import type {
   SubresourceRequest,
   Subresources,
 } from '../subresources.ts'
+import { taggingDocument } from '../tagging.ts'
 import type { StoreCall } from './client.ts'
 import { badAnswer } from './errors.ts'
 import { type Store, stored } from './store.ts'
@@ -68,7 +69,10 @@ async function writeSubresource(
   return named(request, store.client.done({ ...put, method: 'PUT', headers, body, idempotent: true }))
 }
 
+/** Tags of objects are taken away by putting none: there are servers whose lists lose the ETag of an object with its DeleteObjectTagging. */
 async function removeSubresource(store: Store, request: SubresourceRequest): Promise<AnswerHeaders> {
+  if (request.key !== undefined && request.name === 'tagging')
+    return writeSubresource(store, request, taggingDocument([]))
   return named(request, store.client.done({ ...call(store, request), method: 'DELETE', idempotent: true }))
 }
 
