@@ -1,3 +1,4 @@
+import { isLoopback } from '../base/loopback.ts'
 import { FIELDS, type FieldName } from './fields.ts'
 import { checkS3 } from './s3-config.ts'
 import type { Settings } from './settings.ts'
@@ -25,6 +26,13 @@ const VAULT_AUTH: Readonly<Record<string, readonly (readonly FieldName[])[]>> = 
   kubernetes: [['kms.vault.role']],
 }
 
+/** Where each key service is, and where plain HTTP to it may lead. */
+const ADDRESSES: readonly (readonly [FieldName, FieldName])[] = [
+  ['kms.tencent.endpoint', 'kms.tencent.plainHttp'],
+  ['kms.aws.endpoint', 'kms.aws.plainHttp'],
+  ['kms.vault.address', 'kms.vault.plainHttp'],
+]
+
 /** Adds the mistakes that no field has by itself. */
 export function checkTogether(settings: Settings): void {
   const { origins, values } = settings
@@ -45,7 +53,19 @@ export function checkTogether(settings: Settings): void {
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
   }
   checkS3(settings)
+  checkPlainHttp(settings)
   if (origins.has('kms.vault.address')) checkVaultAuth(settings)
+}
+
+/** Data keys and tokens are as good as the plaintext. */
+function checkPlainHttp({ values, mistakes }: Settings): void {
+  for (const [address, plainHttp] of ADDRESSES) {
+    const url = String(values.get(address) ?? '')
+    if (!url.startsWith('http:') || isLoopback(url) || values.get(plainHttp) === 'anywhere') continue
+    mistakes.push(
+      `${address} (${FIELDS[address].env}): ${url} would take data keys and credentials over the network in the clear; use https://, or set ${plainHttp} to anywhere (${FIELDS[plainHttp].env}) if something else protects the way, such as a mesh`,
+    )
+  }
 }
 
 function checkVaultAuth({ values, origins, mistakes }: Settings): void {

@@ -22,6 +22,7 @@ export interface KmsConfig {
     readonly region: string
     readonly keyId: string | null
     readonly endpoint: string | null
+    readonly plainHttp: 'loopback' | 'anywhere'
     readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   } | null
   readonly vault: {
@@ -97,6 +98,7 @@ function aws(text: Text): KmsConfig['aws'] {
     region,
     keyId: text('kms.aws.keyId'),
     endpoint: text('kms.aws.endpoint'),
+    plainHttp: text('kms.aws.plainHttp') === 'anywhere' ? 'anywhere' : 'loopback',
     credentials: accessKeyId === null || secretAccessKey === null ? null : { accessKeyId, secretAccessKey },
   }
 }

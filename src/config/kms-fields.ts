@@ -1,8 +1,11 @@
 import { type Field, PATH, PATH_FORM } from './field.ts'
 
 /** Without a path: a key service is at the root of its host. */
-const ENDPOINT = /^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?$/
+const ENDPOINT = /^https?:\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?$/
 const VAULT_PATH = /^[\w.-]+(\/[\w.-]+){0,20}$/
+
+const PLAIN_HTTP =
+  'where http:// may lead, on which data keys and credentials are in the clear: on this machine (loopback), or anywhere, if something else protects the way, such as a mesh'
 
 /** The fields of the key services. */
 export const KMS_FIELDS = {
@@ -85,6 +88,13 @@ export const KMS_FIELDS = {
     form: 'an address without a path, such as https://kms.internal.tencentcloudapi.com',
     hint: 'address of the KMS; default: https://kms.REGION.tencentcloudapi.com',
   },
+  'kms.tencent.plainHttp': {
+    type: 'choice',
+    env: 'SEALGATE_TENCENT_KMS_PLAIN_HTTP',
+    default: 'loopback',
+    values: ['loopback', 'anywhere'],
+    hint: PLAIN_HTTP,
+  },
   'kms.tencent.secretId': {
     type: 'string',
     env: 'SEALGATE_TENCENT_SECRET_ID',
@@ -127,6 +137,13 @@ export const KMS_FIELDS = {
     form: 'an address without a path, such as https://kms.eu-central-1.amazonaws.com',
     hint: "address of the KMS; default: AWS's own for the region of each key",
   },
+  'kms.aws.plainHttp': {
+    type: 'choice',
+    env: 'SEALGATE_AWS_KMS_PLAIN_HTTP',
+    default: 'loopback',
+    values: ['loopback', 'anywhere'],
+    hint: PLAIN_HTTP,
+  },
   'kms.aws.accessKeyId': {
     type: 'string',
     env: 'SEALGATE_AWS_KMS_ACCESS_KEY_ID',
@@ -151,6 +168,13 @@ export const KMS_FIELDS = {
     pattern: ENDPOINT,
     form: 'an address without a path, such as https://vault.internal:8200',
     hint: 'address of Vault or OpenBao; with it it is there, as the default or for rules',
+  },
+  'kms.vault.plainHttp': {
+    type: 'choice',
+    env: 'SEALGATE_VAULT_PLAIN_HTTP',
+    default: 'loopback',
+    values: ['loopback', 'anywhere'],
+    hint: PLAIN_HTTP,
   },
   'kms.vault.mount': {
     type: 'string',

@@ -239,7 +239,9 @@ it('key services are there by their sections, with the default one or beside it'
   })
   assert.equal(kms.provider, 'local')
   assert.equal(kms.tencent, null)
-  assert.deepEqual(kms.aws, { region: 'eu-central-1', keyId: null, endpoint: null, credentials: null })
+  assert.deepEqual(kms.aws, {
+    ...{ region: 'eu-central-1', keyId: null, endpoint: null, plainHttp: 'loopback', credentials: null },
+  })
   assert.deepEqual(kms.vault?.auth, {
     method: 'approle',
     mount: 'approle',
@@ -248,7 +250,7 @@ it('key services are there by their sections, with the default one or beside it'
   })
   const pod = { SEALGATE_VAULT_AUTH: 'kubernetes', SEALGATE_VAULT_ROLE: 'sealgate' }
   assert.deepEqual(
-    loadConfig(undefined, { SEALGATE_VAULT_ADDRESS: 'http://v.test', ...pod }).kms.vault?.auth,
+    loadConfig(undefined, { SEALGATE_VAULT_ADDRESS: 'https://v.test', ...pod }).kms.vault?.auth,
     {
       method: 'kubernetes',
       mount: 'kubernetes',
@@ -256,4 +258,47 @@ it('key services are there by their sections, with the default one or beside it'
       tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
     },
   )
+})
+
+it('plain HTTP leads to a key service on this machine, and to another one only where that is said', () => {
+  const services = {
+    'kms.tencent.endpoint': [
+      'SEALGATE_TENCENT_KMS_ENDPOINT',
+      'SEALGATE_TENCENT_KMS_PLAIN_HTTP',
+      { SEALGATE_TENCENT_REGION: 'ap-x' },
+    ],
+    'kms.aws.endpoint': [
+      'SEALGATE_AWS_KMS_ENDPOINT',
+      'SEALGATE_AWS_KMS_PLAIN_HTTP',
+      { SEALGATE_AWS_KMS_REGION: 'eu-1' },
+    ],
+    'kms.vault.address': [
+      'SEALGATE_VAULT_ADDRESS',
+      'SEALGATE_VAULT_PLAIN_HTTP',
+      { SEALGATE_VAULT_TOKEN: 't' },
+    ],
+  } as const
+  for (const [field, [address, plainHttp, more]] of Object.entries(services)) {
+    for (const url of [
+      'http://127.0.0.1:8200',
+      'http://127.9.9.9',
+      'http://localhost:1',
+      'http://[::1]:8200',
+      'https://kms.test',
+    ])
+      loadConfig(undefined, { ...more, [address]: url })
+    for (const url of [
+      'http://vault.mesh:8200',
+      'http://10.0.0.1',
+      'http://127.0.0.1.test',
+      'http://localhost.test',
+      'http://[::2]',
+      'http://127.1',
+    ]) {
+      const [found = '', ...others] = mistakes(undefined, { ...more, [address]: url })
+      assert.deepEqual(others, [])
+      assert.ok(found.includes(field) && found.includes(plainHttp) && found.includes('https://'), found)
+      loadConfig(undefined, { ...more, [address]: url, [plainHttp]: 'anywhere' })
+    }
+  }
 })

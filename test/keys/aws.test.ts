@@ -181,3 +181,27 @@ describe('AWS KMS', () => {
     })
   }
 })
+
+describe('AWS KMS by plain HTTP', () => {
+  it('is not asked on another machine, from wherever its address came, unless that is allowed', async () => {
+    const key = 'arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+    const credentials = { accessKeyId: 'id', secretAccessKey: 'secret' }
+    process.env['AWS_ENDPOINT_URL_KMS'] = 'http://kms.invalid:1'
+    try {
+      const asked = async (allowsPlainHttp: boolean) => {
+        const kms = await AwsKms.load({ region: 'eu-west-1', credentials, timeoutMs: 2000, allowsPlainHttp })
+        try {
+          return await kms.encrypt(key, Buffer.alloc(32, 1), { a: 'b' })
+        } catch (error) {
+          return (error as KmsError).code
+        } finally {
+          kms.close()
+        }
+      }
+      assert.equal(await asked(false), 'PlainHttp')
+      assert.equal(await asked(true), 'ConnectionFailed')
+    } finally {
+      delete process.env['AWS_ENDPOINT_URL_KMS']
+    }
+  })
+})

@@ -6,6 +6,8 @@ import { ResilientReEncryptingKms } from './resilient-kms.ts'
 export interface AwsSection {
   readonly region: string
   readonly endpoint: string | null
+  /** Where http:// may lead; default: only to this machine. */
+  readonly plainHttp?: 'loopback' | 'anywhere'
   /** An ARN, a key id, `alias/NAME`, or the ARN of an alias. */
   readonly keyId: string | null
   /** Null: from where AWS's own clients take them. */
@@ -13,12 +15,13 @@ export interface AwsSection {
 }
 
 export async function openAws(
-  { region, endpoint, keyId, credentials }: AwsSection,
+  { region, endpoint, plainHttp, keyId, credentials }: AwsSection,
   timeoutMs: number,
 ): Promise<KeyService> {
   const aws = await AwsKms.load({
     region,
     timeoutMs,
+    allowsPlainHttp: plainHttp === 'anywhere',
     endpoint: endpoint ?? undefined,
     credentials: credentials ?? undefined,
   })

@@ -1,4 +1,5 @@
 import type { KMSClient } from '@aws-sdk/client-kms'
+import { isLoopback } from '../../base/loopback.ts'
 import { awsFault } from './aws-fault.ts'
 import { ownId } from './cmk-id.ts'
 import {
@@ -16,6 +17,8 @@ export interface AwsKmsOptions {
   readonly region: string
   /** AWS's own unless given. */
   readonly endpoint?: string | undefined
+  /** Also to another machine. Default false. */
+  readonly allowsPlainHttp?: boolean
   /** From where AWS's own clients take them unless given. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
   readonly timeoutMs: number
@@ -159,9 +162,28 @@ export class AwsKms implements ReEncryptingKms {
       // A copy: the SDK writes into it.
       ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
     })
+    if (this.#o.allowsPlainHttp !== true) refusePlainHttp(client)
     this.#clients.set(region, client)
     return client
   }
+}
+
+/** Looked at where the request is whole: the SDK takes endpoints from variables and profiles as well (AWS_ENDPOINT_URL and its like). */
+function refusePlainHttp(client: KMSClient): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { protocol, hostname } = args.request as { protocol: string; hostname: string }
+      const url = `${protocol}//${hostname}`
+      if (protocol !== 'https:' && !isLoopback(url))
+        throw new KmsError(
+          'denied',
+          'PlainHttp',
+          `${url} would take data keys over the network in the clear; use https://, or set kms.aws.plainHttp to anywhere (SEALGATE_AWS_KMS_PLAIN_HTTP) if something else protects the way`,
+        )
+      return next(args)
+    },
+    { step: 'build', name: 'refusePlainHttp' },
+  )
 }
 
 async function limited(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
