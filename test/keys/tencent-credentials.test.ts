@@ -125,3 +125,31 @@ it('a pod’s service account takes its own role, and a refusal is said', async 
     (error) => error instanceof KmsError && error.code === 'AuthFailure',
   )
 })
+
+it('a source of credentials that does not end its answer is read for 64 KiB and no more', async () => {
+  let sent = 0
+  const server = createServer((_, response) => {
+    const chunk = Buffer.alloc(64 * 1024, 'A')
+    const go = () => {
+      while (!response.destroyed) {
+        sent += chunk.length
+        if (!response.write(chunk)) return response.once('drain', go)
+      }
+      return response
+    }
+    go()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const metadataEndpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    await assert.rejects(
+      tencentCredentials({ environment: {}, profiles: [], metadataEndpoint })(false),
+      (error) => error instanceof KmsError && error.code === 'NoCredentials',
+    )
+    // What buffers on the way hold, and not what a fast server sends in three seconds.
+    assert.ok(sent < 32 * 1024 * 1024, `${sent} bytes`)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})

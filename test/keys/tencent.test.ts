@@ -114,6 +114,23 @@ describe('Tencent KMS', () => {
     await faults(kms.resolveAlias('order'), 'not-found')
   })
 
+  it('looks for an alias on so many pages, and takes no id that is none', async () => {
+    const change = (page: (length: number) => object[]) =>
+      ({
+        kind: 'change',
+        change: (answer) => {
+          answer['KeyMetadatas'] = page(200)
+        },
+      }) as const satisfies Fault
+    emulator.calls.length = 0
+    emulator.outage = change((length) => Array.from({ length }, (_, n) => ({ KeyId: `k${n}`, Alias: 'x' })))
+    await faults(kms.resolveAlias('orders'), 'not-found', 'TooManyAliases')
+    assert.equal(emulator.calls.length, 50)
+    emulator.outage = change(() => [{ KeyId: '../other\u001b[2J', Alias: 'orders' }])
+    await faults(kms.resolveAlias('orders'), 'protocol', 'NoKeyId')
+    emulator.outage = undefined
+  })
+
   it('says what is wrong with the key or the credentials', async () => {
     const other = emulator.createKey('states')
     emulator.setState(other, 'Disabled')

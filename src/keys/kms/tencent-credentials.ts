@@ -25,6 +25,8 @@ export interface TencentCredentialsOptions {
 /** New ones are fetched when the old ones have less than this left. */
 const MARGIN_MS = 5 * 60_000
 const TIMEOUT_MS = 3000
+/** Credentials are short. */
+const MAX_ANSWER_BYTES = 64 * 1024
 
 /**
  * Tencent Cloud credentials in the order of its own clients: configuration, environment, profile file, the role of the virtual machine, the
@@ -163,13 +165,25 @@ async function get(url: string): Promise<string | null> {
 async function request(url: string, init: RequestInit): Promise<string> {
   try {
     const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const text = await answer.text()
+    const text = await limited(answer)
     if (!answer.ok) throw new KmsError('unavailable', `HTTP ${answer.status}`, 'no credentials were answered')
     return text
   } catch (error) {
     if (error instanceof KmsError) throw error
     throw new KmsError('unavailable', 'ConnectionFailed', 'the source of credentials did not answer')
   }
+}
+
+async function limited(answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES)
+      throw new KmsError('protocol', 'AnswerTooLong', 'the source of credentials does not answer with any')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function parse(text: string | null): Record<string, unknown> | null {

@@ -29,6 +29,9 @@ export interface TencentKmsOptions {
 
 const VERSION = '2019-01-18'
 const MAX_CONTEXT_BYTES = 1024
+const ALIASES_A_PAGE = 200
+/** An account has some hundreds of CMKs at most. */
+const MAX_ALIAS_PAGES = 50
 
 /**
  * Tencent Cloud KMS, API 2019-01-18 (product 573). Errors come inside HTTP 200. The wrapped DEK is an opaque text and is kept as it came.
@@ -110,13 +113,24 @@ export class TencentKms implements ReEncryptingKms {
 
   /** The canonical id of the CMK with exactly this alias; the service only searches for parts of one. */
   async resolveAlias(alias: string): Promise<string> {
-    for (let offset = 0; ; offset += 200) {
-      const answer = await this.#call('ListKeyDetail', { Offset: offset, Limit: 200, SearchKeyAlias: alias })
+    for (let number = 0; number < MAX_ALIAS_PAGES; number += 1) {
+      const Offset = number * ALIASES_A_PAGE
+      const answer = await this.#call('ListKeyDetail', {
+        Offset,
+        Limit: ALIASES_A_PAGE,
+        SearchKeyAlias: alias,
+      })
       const page = Array.isArray(answer['KeyMetadatas']) ? (answer['KeyMetadatas'] as unknown[]) : []
       const found = page.find((key) => isRecord(key) && key['Alias'] === alias)
-      if (isRecord(found)) return `tencent:${textOf(found, 'KeyId')}`
-      if (page.length < 200) throw new KmsError('not-found', 'NoSuchAlias', `no CMK has the alias ${alias}`)
+      if (isRecord(found)) return canonical(textOf(found, 'KeyId'))
+      if (page.length < ALIASES_A_PAGE)
+        throw new KmsError('not-found', 'NoSuchAlias', `no CMK has the alias ${alias}`)
     }
+    throw new KmsError(
+      'not-found',
+      'TooManyAliases',
+      `the list of CMKs whose aliases are like ${alias} has no end; name the CMK by its id`,
+    )
   }
 
   close(): void {
@@ -215,6 +229,12 @@ function keyIdOf(cmkId: string): string {
   const id = ownId('tencent', cmkId)
   if (id === null) throw new KmsError('not-found', 'NoSuchKey', `${cmkId} is no CMK of Tencent Cloud KMS`)
   return id
+}
+
+function canonical(keyId: string): string {
+  const id = `tencent:${keyId}`
+  if (ownId('tencent', id) !== null) return id
+  throw new KmsError('protocol', 'NoKeyId', 'the KMS names a CMK by what is no id of one')
 }
 
 /** An answer under another key would be written into an envelope that names this one. */
