@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -15,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   addKey,
   createKeyring,
@@ -188,5 +191,44 @@ describe('a keyring under a passphrase', () => {
     refuses(() => loadKeyring(path, strong), /wrong length/)
     write({ sealed: 7 })
     refuses(() => loadKeyring(path, strong), /scrypt or sealed is missing/)
+  })
+})
+
+describe('the file of a keyring', () => {
+  it('is made whole or not at all, and never in the place of another', async () => {
+    const script = `
+      const { createKeyring } = await import(${JSON.stringify(new URL('../../src/keys/index.ts', import.meta.url).href)})
+      for (let n = 0; ; n++) {
+        createKeyring(${JSON.stringify(directory)} + '/killed-' + n + '.json')
+        if (n === 0) process.send('made')
+      }`
+    for (let times = 0; times < 3; times += 1) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
+      await once(child, 'message')
+      await sleep(20 + 17 * times)
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      const made = readdirSync(directory).filter((name) => name.endsWith('.json'))
+      assert.ok(made.length > 0)
+      for (const name of made) assert.equal(loadKeyring(join(directory, name)).keys.size, 1, name)
+      for (const name of readdirSync(directory)) rmSync(join(directory, name))
+    }
+    const { current } = createKeyring(path)
+    assert.throws(() => createKeyring(path), { code: 'EEXIST', path })
+    assert.equal(loadKeyring(path).current, current)
+    assert.deepEqual(readdirSync(directory), ['keyring.json'])
+    assert.equal(statSync(path).mode & 0o777, 0o600)
+    assert.equal(statSync(path).nlink, 1)
+    const nowhere = join(directory, 'none', 'keyring.json')
+    assert.throws(() => createKeyring(nowhere), { code: 'ENOENT', path: nowhere })
+  })
+
+  it('is one: a pipe is refused, and not waited for', { skip: process.platform === 'win32' }, () => {
+    execFileSync('mkfifo', ['-m', '600', path])
+    refuses(() => loadKeyring(path), /it is no regular file/)
+    refuses(() => addKey(path), /it is no regular file/)
+    refuses(() => loadKeyring(directory), /it is no regular file|others can read it/)
   })
 })

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  constants,
   fchownSync,
   fstatSync,
   fsyncSync,
+  linkSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -90,7 +93,7 @@ interface Contents {
 
 function read(path: string, passphrase: Passphrase | null): Contents {
   const refuse = refuserOf(path)
-  const outer = parseJson(readPrivate(path, refuse), refuse)
+  const outer = parseJson(readPrivate(path, refuse, { isFile: true }), refuse)
   if (outer['version'] !== 2) {
     if (passphrase !== null)
       refuse(
@@ -175,7 +178,26 @@ function ownerOf(path: string): { uid: number; gid: number } {
   }
 }
 
+/** The file has its name only once all of it is on the disk: half a keyring would be in the way of a whole one. */
 function write(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.new`
+  try {
+    writeNew(temporary, text)
+    // Unlike a renamed file, a link takes nobody's place.
+    linkSync(temporary, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Some file systems have no links.
+    if (code !== undefined && NO_LINKS.includes(code)) writeNew(path, text)
+    else throw Object.assign(error as Error, { path })
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
+
+function writeNew(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o600)
   try {
     writeFileSync(file, text)
@@ -201,11 +223,15 @@ function refuserOf(path: string): (why: string) => never {
   }
 }
 
-function readPrivate(path: string, refuse: (why: string) => never): string {
-  const file = openSync(path, 'r')
+/** @param isFile false for what may come through a pipe */
+function readPrivate(path: string, refuse: (why: string) => never, { isFile = false } = {}): string {
+  // A pipe to which nobody writes would be waited for.
+  const file = openSync(path, isFile ? constants.O_RDONLY | constants.O_NONBLOCK : constants.O_RDONLY)
   try {
     // Looked at through the open file, so that it cannot be swapped between the check and the read.
-    if ((fstatSync(file).mode & 0o077) !== 0) refuse(`others can read it; run: chmod 600 ${path}`)
+    const found = fstatSync(file)
+    if (isFile && !found.isFile()) refuse('it is no regular file')
+    if ((found.mode & 0o077) !== 0) refuse(`others can read it; run: chmod 600 ${path}`)
     return readFileSync(file, 'utf8')
   } finally {
     closeSync(file)
