@@ -1,6 +1,7 @@
 import { type CheckReport, check as checkDeployment } from '../check/check.ts'
 import type { Capability, Finding } from '../check/finding.ts'
 import { loadConfig } from '../config/config.ts'
+import { shown } from '../recovery/shown.ts'
 import type { ConfigOption } from './guarded.ts'
 
 export interface CheckOptions extends ConfigOption {
@@ -24,8 +25,8 @@ function inWords({ findings, capabilities }: CheckReport): string {
 const [PART, STATUS] = [15, 9]
 
 function findingLines({ part, status, what, hint }: Finding): readonly string[] {
-  const line = `${part.padEnd(PART)}${status.padEnd(STATUS)}${what}`
-  return hint === undefined ? [line] : [line, `${' '.repeat(PART + STATUS)}-> ${hint}`]
+  const line = `${part.padEnd(PART)}${status.padEnd(STATUS)}${shown(what)}`
+  return hint === undefined ? [line] : [line, `${' '.repeat(PART + STATUS)}-> ${shown(hint)}`]
 }
 
 function capabilityLine({ name, has, without }: Capability): string {

@@ -1,5 +1,6 @@
 import { Option } from 'commander'
 import { RecoveryError } from '../recovery/recovery-error.ts'
+import { shownLines } from '../recovery/shown.ts'
 import { exitStatus, refusal } from './refusal.ts'
 
 export interface ConfigOption {
@@ -21,7 +22,7 @@ export async function guarded(
     const message = refusal(error)
     if (message === null) console.error(error)
     else if (json) console.error(JSON.stringify({ error: { finding: findingOf(error), message } }))
-    else console.error(`sealgate: ${message}`)
+    else console.error(`sealgate: ${shownLines(message)}`)
     process.exit(exitStatus(error))
   }
 }

@@ -3,6 +3,7 @@ import { keyringPath, StartupError } from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { checkBackup, exportRing, importRing, KeyRing, loadKeyring, RingError } from '../keys/index.ts'
 import { noRealm, type OfflineRecords, openOfflineRecords } from '../offline.ts'
+import { shown } from '../recovery/shown.ts'
 import { OutputFile } from './output-file.ts'
 import { Progress } from './progress.ts'
 
@@ -82,11 +83,11 @@ export async function importKeys(
     const report = { realm: backup.realm, claimed, ...counts }
     const { added, renumbered, present } = counts
     const more = renumbered === 0 ? '' : `, ${renumbered} of them behind others that have their numbers`
-    const owner = claimed ? ` The store is now that of the deployment ${backup.realm}.` : ''
+    const owner = claimed ? ` The store is now that of the deployment ${shown(backup.realm)}.` : ''
     console.log(
       json
         ? JSON.stringify(report)
-        : `${path} of ${backup.created}: ${added} records added${more}, ${present} were there.${owner}`,
+        : `${path} of ${shown(backup.created)}: ${added} records added${more}, ${present} were there.${owner}`,
     )
   } finally {
     progress.end()
