@@ -26,7 +26,7 @@ import type { Storage } from './storage/storage.ts'
 import { logRequest } from './telemetry/request-log.ts'
 
 export { LostRealmError } from './gateway/realm.ts'
-export { hasFiles, openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
+export { cannotUse, hasFiles, openStore, StartupError, storeDirectory, storeName } from './open-store.ts'
 
 export interface Credentials {
   readonly accessKeyId: string

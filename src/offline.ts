@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  cannotUse,
   dataKeys,
   keyRing,
   keyringPath,
@@ -12,7 +13,7 @@ import {
   storeName,
 } from './app.ts'
 import type { Config } from './config/config.ts'
-import { isError, type SealgateError } from './errors.ts'
+import { isError } from './errors.ts'
 import { type CollectedGarbage, type CollectOptions, collectGarbage } from './gateway/collect-garbage.ts'
 import { systemKeyRecords } from './gateway/key-records.ts'
 import { claimRealm, storedRealm } from './gateway/realm.ts'
@@ -141,7 +142,7 @@ export async function openOfflineRecords(
     return {
       storage,
       records: systemKeyRecords({ storage, systemBucket }),
-      realm: await storedRealm(storage, systemBucket),
+      realm: await realmInside(config, storage),
       claim: (realm) => claimRealm(storage, systemBucket, realm, { isNamed: true }),
       close: () => storage.close(),
     }
@@ -181,17 +182,19 @@ export async function collectOffline(
 async function requireRealm(config: Config): Promise<void> {
   const storage = await openOfflineStore(config, {})
   try {
-    if ((await storedRealm(storage, config.systemBucket)) === null) throw noRealm(config)
-  } catch (error) {
-    throw isError(error) ? cannotUse(config, error) : error
+    if ((await realmInside(config, storage)) === null) throw noRealm(config)
   } finally {
     await storage.close()
   }
 }
 
-function cannotUse(config: Config, error: SealgateError): StartupError {
-  const why = error.reason ?? error.message
-  return new StartupError(`The store ${storeName(config)} cannot be used: ${why}.`, { cause: error })
+/** The first call to an S3 server, which is opened without one. */
+async function realmInside(config: Config, storage: Storage): Promise<string | null> {
+  try {
+    return await storedRealm(storage, config.systemBucket)
+  } catch (error) {
+    throw isError(error) ? cannotUse(storeName(config), error) : error
+  }
 }
 
 function openOfflineKms(config: Config): Promise<OpenedKms> {
@@ -226,7 +229,7 @@ function requireOwner(path: string): void {
 }
 
 async function realmOf(config: Config, kms: OpenedKms, storage: Storage): Promise<string> {
-  const stored = await storedRealm(storage, config.systemBucket)
+  const stored = await realmInside(config, storage)
   if (kms.realm !== null && stored !== null && stored !== kms.realm) throw otherDeployment(config)
   const realm = kms.realm ?? stored
   if (realm !== null) return realm

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
 import type { S3Config } from './config/s3-config.ts'
-import { isError } from './errors.ts'
+import { isError, type SealgateError } from './errors.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
+import { StoreRefusal } from './storage/s3/errors.ts'
 import { SystemBucketError } from './storage/s3/system-bucket.ts'
 import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
@@ -52,6 +53,7 @@ export function openStore(config: Config, log: Logger, options: OpenStoreOptions
 
 /** A store that is just coming up is waited for: gateway and store are often started together. */
 const WAIT_FOR_STORE_MS = 20_000
+const LONGEST_PAUSE_MS = 5000
 
 async function openS3(
   config: Config,
@@ -75,28 +77,41 @@ async function openS3(
     warn,
   }
   const until = performance.now() + waitMs
-  for (;;) {
+  for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       return await openS3Storage(options)
     } catch (error) {
-      if (isError(error, 'ServiceUnavailable', 'SlowDown', 'OperationAborted') && performance.now() < until) {
-        log.warn({ err: error }, 'the store is not ready; trying again')
-        await sleep(1000)
-        continue
-      }
-      throw refused(s3, error)
+      const leftMs = until - performance.now()
+      if (!mayPass(error) || leftMs <= 0) throw refused(s3, error)
+      log.warn({ store: endpoint, reason: why(error) }, 'the store (s3.endpoint) is not ready; trying again')
+      await sleep(Math.min(pauseMs, leftMs))
     }
   }
+}
+
+function mayPass(error: unknown): error is SealgateError {
+  return (
+    isError(error, 'ServiceUnavailable', 'SlowDown', 'OperationAborted') && !(error instanceof StoreRefusal)
+  )
+}
+
+function why({ reason, message }: SealgateError): string {
+  return reason ?? message
 }
 
 function refused(s3: S3Config, error: unknown): unknown {
   if (error instanceof SystemBucketError) return new StartupError(error.message, { cause: error })
   if (!isError(error)) return error
-  const why = error.reason ?? error.message
-  return new StartupError(
-    `The store ${s3.endpoint} cannot be used: ${why}. Check s3.endpoint, s3.region and the credentials for it.`,
-    { cause: error },
-  )
+  return cannotUse(s3.endpoint, error)
+}
+
+/** What the store says instead of an answer, and the fields that it may be about. */
+export function cannotUse(store: string, error: SealgateError): StartupError {
+  const check =
+    'Check s3.endpoint, s3.region and the credentials for it (s3.accessKeyId, s3.secretAccessKey).'
+  return new StartupError(`The store ${store} cannot be used: ${why(error).replace(/\.$/, '')}. ${check}`, {
+    cause: error,
+  })
 }
 
 function pem(field: string, path: string | null): string | undefined {

@@ -1,5 +1,6 @@
 import { LostRealmError, StartupError } from '../app.ts'
 import { ConfigError } from '../config/config.ts'
+import { isError } from '../errors.ts'
 import { KeyringError, KeySetupError, KmsError, RingError } from '../keys/index.ts'
 import { RecoveryError } from '../recovery/recovery-error.ts'
 
@@ -34,6 +35,9 @@ const SENTENCES = [
 export function refusal(error: unknown): string | null {
   if (SENTENCES.some((kind) => error instanceof kind)) return (error as Error).message
   if (error instanceof KmsError) return `The key service cannot be used: ${error.message}.`
+  // A store that fails in the middle of a command; what does not fit together is no such thing.
+  if (isError(error, 'AccessDenied', 'ServiceUnavailable', 'SlowDown', 'NoSuchBucket'))
+    return `The store cannot be used: ${(error.reason ?? error.message).replace(/\.$/, '')}. Run this again when the cause is gone.`
   const { path, syscall, code, hostname } = error as NodeJS.ErrnoException & { hostname?: string }
   // Without a network the name is not unknown, but cannot be looked up: another code each time.
   if (syscall === 'getaddrinfo')

@@ -160,9 +160,13 @@ function storeError(label: string, error: SealgateError): RecoveryError {
           ...cause,
           passing: true,
         })
-      return new RecoveryError('store', `${label}: the store does not give it (${kind}: ${message}).`, {
-        ...cause,
-        passing: ['SlowDown', 'ServiceUnavailable', 'InternalError'].includes(kind),
-      })
+      return new RecoveryError(
+        'store',
+        `${label}: the store does not give it (${reason ?? `${kind}: ${message}`}).`,
+        {
+          ...cause,
+          passing: ['SlowDown', 'ServiceUnavailable', 'InternalError'].includes(kind),
+        },
+      )
   }
 }

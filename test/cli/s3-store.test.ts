@@ -101,4 +101,27 @@ describe('a gateway before an S3 server', () => {
     assert.equal(await aws.exit, 2)
     assert.match(aws.output(), /systemBucket: must be set for AWS/)
   })
+
+  it('is a sentence to every command when it refuses the credentials', async () => {
+    const keyring = join(home, 'refused.json')
+    assert.equal(await sealgate(['keygen', keyring]).exit, 0)
+    const env = environment({
+      SEALGATE_KEYRING: keyring,
+      SEALGATE_S3_SECRET_ACCESS_KEY: 'not-the-secret-of-it',
+    })
+    const commands = [
+      ['keys', 'export'],
+      ['decrypt', 's3://photos/cat'],
+      ['inspect', 's3://photos/cat'],
+      ['rotate'],
+    ]
+    await Promise.all(
+      commands.map(async (args) => {
+        const run = sealgate(args, env)
+        assert.equal(await run.exit, 2, run.output())
+        assert.match(run.output(), /^sealgate: .*the store answered 403/)
+        assert.doesNotMatch(run.output(), /\n {4}at /)
+      }),
+    )
+  })
 })

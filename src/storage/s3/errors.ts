@@ -21,6 +21,13 @@ export function unreachable(error: ConnectionError): SealgateError {
   })
 }
 
+/** The store refuses the gateway itself, or what answers there is none: a later try fares no better until somebody changes something. */
+export class StoreRefusal extends SealgateError {
+  constructor(reason: string) {
+    super('ServiceUnavailable', undefined, { reason, headers: { 'retry-after': '1' } })
+  }
+}
+
 /** What a store answered instead of success. */
 export interface StoreFailure {
   readonly status: number
@@ -118,7 +125,8 @@ export function storeError(
   const { status } = failure
   const code = isOfStorageClass(failure, headers) ? 'InvalidStorageClass' : failure.code
   const elsewhere = failure.region === undefined ? '' : ` (it names the region ${failure.region})`
-  const reason = `the store answered ${status} ${failure.code}${elsewhere}: ${failure.message}`.slice(0, 500)
+  const said = `${failure.code === '' ? '' : ` ${failure.code}`}${elsewhere}${failure.message === '' ? '' : `: ${failure.message}`}`
+  const reason = `the store answered ${status}${said}`.slice(0, 500)
   const same =
     SAME.find((kind) => kind === code) ?? (Object.hasOwn(ALIASES, code) ? ALIASES[code] : undefined)
   if (/\bWORM protected\b/.test(failure.message)) return locked(reason)
@@ -131,6 +139,7 @@ export function storeError(
       `The storage behind the gateway does not accept this document${/^[A-Za-z]{1,64}$/.test(code) ? ` (${code})` : ''}.`,
       { reason },
     )
+  if (same === undefined && isRefused(status, code)) return new StoreRefusal(reason)
   const kind = same ?? kindOfStatus(status, code)
   if (kind === 'SlowDown' || kind === 'ServiceUnavailable')
     return new SealgateError(kind, undefined, { reason, headers: { 'retry-after': '1' } })
@@ -180,9 +189,16 @@ function isOfLock({ status, code }: StoreFailure, sent: Readonly<Record<string, 
   return status === 400 && code === 'InvalidRequest' && isLocked
 }
 
+function isRefused(status: number, code: string): boolean {
+  return !isDenied(status, code) && (REFUSED.includes(code) || status === 401 || status === 403)
+}
+
+function isDenied(status: number, code: string): boolean {
+  return code === 'AccessDenied' || (code === '' && status === 403)
+}
+
 function kindOfStatus(status: number, code: string): ErrorKind {
-  if (code === 'AccessDenied' || (code === '' && status === 403)) return 'AccessDenied'
-  if (REFUSED.includes(code) || status === 401 || status === 403) return 'ServiceUnavailable'
+  if (isDenied(status, code)) return 'AccessDenied'
   if (status === 404) return 'NoSuchKey'
   if (status === 405) return 'MethodNotAllowed'
   if (status === 411 || status === 400) return 'InternalError'
@@ -195,10 +211,7 @@ function kindOfStatus(status: number, code: string): ErrorKind {
 
 /** The answer is none that S3 gives; what it was is for the log. */
 export function badAnswer(reason: string): SealgateError {
-  return new SealgateError('ServiceUnavailable', undefined, {
-    reason: `the store's answer makes no sense: ${reason}`,
-    headers: { 'retry-after': '1' },
-  })
+  return new StoreRefusal(`the store's answer makes no sense: ${reason}`)
 }
 
 /** Reads the document of a failed answer; one that is none (a proxy's page) leaves only the status, and one to HEAD what a header says. */

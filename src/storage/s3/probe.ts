@@ -34,20 +34,21 @@ export async function probe(
   bucket: string,
 ): Promise<Omit<S3Capabilities, 'versionedConditions'>> {
   const scratch = new Scratch(client, bucket)
+  const probes = [
+    probeIntegrity(scratch, client.secure),
+    probePut(scratch),
+    probeDelete(scratch),
+    probeCopy(scratch),
+    probePartSource(scratch),
+    probeComplete(scratch),
+    probeUploads(scratch),
+    probeAttributes(scratch),
+    probeLeadingSlash(scratch),
+    probeVersions(client, bucket),
+  ] as const
   try {
     const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, versions] =
-      await Promise.all([
-        probeIntegrity(scratch, client.secure),
-        probePut(scratch),
-        probeDelete(scratch),
-        probeCopy(scratch),
-        probePartSource(scratch),
-        probeComplete(scratch),
-        probeUploads(scratch),
-        probeAttributes(scratch),
-        probeLeadingSlash(scratch),
-        probeVersions(client, bucket),
-      ])
+      await Promise.all(probes)
     const { copySourceIfMatch, copyObject } = copy
     const either = (write: keyof ConditionSupport) =>
       (copySourceIfMatch && copyObject[write]) || complete[write] || put.conditions[write]
@@ -69,6 +70,8 @@ export async function probe(
       ...kept,
     }
   } finally {
+    // One that fails leaves the others under way, and what they make after this would stay.
+    await Promise.allSettled(probes)
     await scratch.clear()
   }
 }
