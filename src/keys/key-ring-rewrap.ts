@@ -7,7 +7,7 @@ import { type KeyRing, type RingEntry, RingError } from './key-ring.ts'
 import { inOrder, openRecord } from './key-ring-open.ts'
 import type { RingRecord } from './key-ring-record.ts'
 import { type Kms, type ReEncryptingKms, WrappedKeyError } from './kms/kms.ts'
-import { KmsError } from './kms/kms-error.ts'
+import { KmsError, SIGN_IN_REFUSED } from './kms/kms-error.ts'
 import { PacedKms } from './paced-kms.ts'
 
 export interface RewrapOptions {
@@ -112,8 +112,9 @@ async function patiently(
     try {
       return await work()
     } catch (error) {
-      if (!isPassing(error)) throw error
-      if (waitMs === null) tally.stopped ??= reasonOf(error)
+      const nobodyIsLetIn = isSignInRefused(error)
+      if (!isPassing(error) && !nobodyIsLetIn) throw error
+      if (waitMs === null || nobodyIsLetIn) tally.stopped ??= reasonOf(error)
       else await pause(waitMs)
     }
     if (tally.stopped !== null) return null
@@ -227,7 +228,13 @@ function isPassing(error: unknown): boolean {
 
 /** Another record of the same DEK may fare better. Anything else is a bug, or a store that refuses. */
 function isOfOneRecord(error: unknown): boolean {
+  if (isSignInRefused(error)) return false
   return error instanceof WrappedKeyError || error instanceof KmsError || error instanceof RingError
+}
+
+/** All other data keys would fail in the same way, and the service may count the tries. */
+function isSignInRefused(error: unknown): boolean {
+  return error instanceof KmsError && error.code === SIGN_IN_REFUSED
 }
 
 function reasonOf(error: unknown): string {

@@ -4,8 +4,8 @@ import { KmsError } from './kms/kms-error.ts'
 /** As S3 answers for its own KMS; what passes is 503 with the time to try again. */
 export function inS3Terms(error: unknown): unknown {
   if (!(error instanceof KmsError)) return error
-  const { fault, code } = error
-  const options = { cause: error, reason: `KMS: ${code}` }
+  const { fault, message } = error
+  const options = { cause: error, reason: `KMS: ${message}` }
   switch (fault) {
     case 'throttled':
     case 'unavailable':

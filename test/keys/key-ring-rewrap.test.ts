@@ -14,6 +14,7 @@ import {
 } from '../../src/keys/index.ts'
 import { encodeRingRecord, parseRingRecord, type RingRecord } from '../../src/keys/key-ring-record.ts'
 import type { RewrapOptions } from '../../src/keys/key-ring-rewrap.ts'
+import { SIGN_IN_REFUSED } from '../../src/keys/kms/kms-error.ts'
 import { MemoryRecords } from '../lib/memory-records.ts'
 import { WatchedKms } from '../lib/watched-kms.ts'
 
@@ -326,6 +327,16 @@ describe('rewrap and a key service that fails', () => {
     const stopped = await run()
     assert.match(stopped.stopped ?? '', /Watched/)
     assert.deepEqual(figures(stopped), [20, 0, 0, 0])
+    kms.faults.clear()
+    let calls = 0
+    const nobody = async () => {
+      calls += 1
+      throw new KmsError('denied', SIGN_IN_REFUSED, 'nobody is let in')
+    }
+    const locked = await run({ kms: { generateDataKey: nobody, encrypt: nobody, decrypt: nobody } })
+    assert.match(locked.stopped ?? '', /nobody is let in/)
+    assert.deepEqual(figures(locked), [20, 0, 0, 0])
+    assert.ok(calls <= 8, 'one of each worker')
   })
 
   it('waits for a store that is busy too, and does not take a broken one for a damaged record', async () => {

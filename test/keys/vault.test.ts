@@ -232,6 +232,60 @@ describe('the token for Vault', () => {
     })
   })
 
+  it('is not asked for by a proof that was just refused, as each time may count towards a lockout', async () => {
+    const file = join(directory, 'secret-id')
+    writeFileSync(file, 'wrong-secret')
+    const kms = connect({ method: 'approle', mount: 'approle', roleId: 'role', secretId: { file } })
+    const make = () => kms.generateDataKey('vault:one', context)
+    const signIns = () => actions().filter((action) => action === 'auth/approle/login').length
+    for (let n = 0; n < 5; n++)
+      await assert.rejects(make(), (error) => {
+        assert.ok(error instanceof KmsError)
+        assert.equal(error.fault, 'denied')
+        assert.match(
+          error.message,
+          /refuses the sign-in at auth\/approle with HTTP 400 \(invalid role or secret ID\)/,
+        )
+        assert.match(error.message, /kms\.vault\.secretId or secretIdFile/)
+        assert.doesNotMatch(error.message, /wrong-secret/)
+        return true
+      })
+    assert.equal(signIns(), 1)
+    for (const [afterMs, expected] of [
+      [29_000, 1],
+      [1_000, 2],
+      [59_000, 2],
+      [1_000, 3],
+    ] as const) {
+      emulator.time += afterMs
+      await faults(make(), 'denied')
+      assert.equal(signIns(), expected)
+    }
+    emulator.allow('right-secret')
+    writeFileSync(file, 'right-secret')
+    assert.equal((await make()).plaintext.length, 32)
+  })
+
+  it('names address, key and field when a call is forbidden, and tells a policy from a token that has ended', async () => {
+    const why = (kms: VaultKms, expected: RegExp) =>
+      assert.rejects(kms.generateDataKey('vault:one', context), (error) => {
+        assert.ok(error instanceof KmsError)
+        assert.equal(error.fault, 'denied')
+        assert.ok(error.message.includes(emulator.endpoint) && error.message.includes('transit/encrypt/one'))
+        assert.match(error.message, expected)
+        return true
+      })
+    await why(withToken({ only: ['two'] }), /the policies of the token \(kms\.vault\.token\) do not allow it/)
+    const ending = withToken({ ttlS: 10, renewable: false })
+    emulator.time += 11_000
+    await why(ending, /does not know the token \(kms\.vault\.token\): it has ended or was revoked/)
+    const away = connect({ method: 'token', token: 'x' }, { address: 'http://127.0.0.1:1' })
+    await assert.rejects(
+      away.generateDataKey('vault:one', context),
+      /kms\.vault\.address http:\/\/127\.0\.0\.1:1\) did not answer/,
+    )
+  })
+
   it('that is refused is denied, and a Vault that is away at sign-in is unavailable', async () => {
     await faults(connect(approle('unknown')).generateDataKey('vault:one', context), 'denied')
     await faults(

@@ -16,6 +16,9 @@ export type KmsFault =
   | 'key-usage'
   | 'protocol'
 
+/** The code where a service lets nobody in: no key has anything to do with it, and each further try may count against the gateway. */
+export const SIGN_IN_REFUSED = 'SignInRefused'
+
 /**
  * A call to a key service that failed. The message is for the log; it names no secret. It has no cause either: errors of clients and SDKs hold
  * what came over the wire, and a service or a proxy before it may send back what it was sent. What it says goes through `saidCode` and `saidText`.

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { SingleFlight } from '../../base/single-flight.ts'
 import type { HttpAnswer } from './http-client.ts'
 import { isRecord, jsonObject } from './json.ts'
-import { KmsError } from './kms-error.ts'
+import { KmsError, SIGN_IN_REFUSED, saidText } from './kms-error.ts'
 
 /** How the gateway proves itself to Vault or OpenBao. Files are read again whenever they are needed: others renew them. */
 export type VaultAuth =
@@ -39,6 +39,18 @@ interface Token {
   readonly isRenewable: boolean
 }
 
+/** What was not taken, and until when it is not shown again. */
+interface RefusedProof {
+  readonly proof: string
+  readonly error: KmsError
+  readonly pauseMs: number
+  readonly until: number
+}
+
+/** Vault and OpenBao lock a role for everybody after some wrong proofs: one that was refused waits, twice as long each time. */
+const FIRST_PAUSE_MS = 30_000
+const LONGEST_PAUSE_MS = 600_000
+
 /** A token is renewed when two thirds of its life are over; if that fails, after two thirds of what is left, and so on. */
 const RENEW_AFTER = 2 / 3
 const MIN_PAUSE_MS = 1000
@@ -53,6 +65,7 @@ export class VaultSession {
   readonly #o: VaultSessionOptions
   readonly #flight = new SingleFlight<Token>()
   #token: Token | undefined
+  #refused: RefusedProof | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -90,10 +103,36 @@ export class VaultSession {
     const { auth } = this.#o
     if (auth.method === 'token') return this.#keep(await this.#lookUp(auth.token))
     if (auth.method === 'token-file') return this.#keep(await this.#lookUp(await secretIn(auth.file)))
-    const answer = await this.#o.send('POST', `auth/${auth.mount}/login`, null, await proofOf(auth))
+    return this.#signIn(auth)
+  }
+
+  async #signIn(auth: SignIn): Promise<Token> {
+    const shown = await proofOf(auth)
+    const proof = JSON.stringify(shown)
+    const before = this.#refused?.proof === proof ? this.#refused : undefined
+    const leftMs = before === undefined ? 0 : before.until - this.#o.now()
+    // A clock that was set back must not make it longer.
+    if (before !== undefined && leftMs > 0 && leftMs <= before.pauseMs) throw before.error
+    const answer = await this.#o.send('POST', `auth/${auth.mount}/login`, null, shown)
     const granted = grantOf(answer, this.#o.now())
-    if (granted !== null) return this.#keep(granted)
-    throw refusal(answer, `Vault refuses the sign-in by ${auth.method}`)
+    if (granted !== null) {
+      this.#refused = undefined
+      return this.#keep(granted)
+    }
+    if (isPassing(answer.status)) throw refusal(answer, '')
+    const pauseMs = before === undefined ? FIRST_PAUSE_MS : Math.min(2 * before.pauseMs, LONGEST_PAUSE_MS)
+    const error = new KmsError('denied', SIGN_IN_REFUSED, signInRefusal(answer, auth, shown, pauseMs))
+    this.#refused = { proof, error, pauseMs, until: this.#o.now() + pauseMs }
+    throw error
+  }
+
+  /** Why a token that was answered 403 may not: in words, with the field that it is from. */
+  async whyRefused(token: string): Promise<string> {
+    const { status } = await this.#o.send('GET', 'auth/token/lookup-self', token)
+    const from = FIELD_OF_TOKEN[this.#o.auth.method]
+    return status === 200
+      ? `the policies of the token (${from}) do not allow it, or the key is not there`
+      : `Vault does not know the token (${from}): it has ended or was revoked`
   }
 
   /** A token that may not look itself up is used as it is. */
@@ -143,7 +182,33 @@ export class VaultSession {
   }
 }
 
-async function proofOf(auth: Extract<VaultAuth, { method: 'approle' | 'kubernetes' }>): Promise<object> {
+const FIELD_OF_TOKEN: Readonly<Record<VaultAuth['method'], string>> = {
+  token: 'kms.vault.token',
+  'token-file': 'kms.vault.tokenFile',
+  approle: 'of the sign-in by kms.vault.roleId',
+  kubernetes: 'of the sign-in by kms.vault.role',
+}
+
+function signInRefusal(
+  { status, text }: HttpAnswer,
+  { method, mount }: SignIn,
+  shown: Readonly<Record<string, string>>,
+  pauseMs: number,
+): string {
+  const errors = jsonObject(text)?.['errors']
+  let said = Array.isArray(errors) ? saidText(errors.join('; ')) : ''
+  for (const secret of [shown['secret_id'] ?? '', shown['jwt'] ?? ''])
+    if (secret !== '') said = said.replaceAll(secret, '[left out]')
+  const check =
+    method === 'approle'
+      ? 'kms.vault.roleId and kms.vault.secretId or secretIdFile'
+      : 'kms.vault.role and kms.vault.jwtFile'
+  return `Vault refuses the sign-in at auth/${mount} with HTTP ${status}${said === '' ? '' : ` (${said})`}; check ${check}. The same is shown again after ${pauseMs / 1000} s, what is new at once`
+}
+
+type SignIn = Extract<VaultAuth, { method: 'approle' | 'kubernetes' }>
+
+async function proofOf(auth: SignIn): Promise<Readonly<Record<string, string>>> {
   if (auth.method === 'kubernetes') return { role: auth.role, jwt: await secretIn(auth.tokenFile) }
   const { secretId } = auth
   return {

@@ -37,7 +37,8 @@ export class VaultKms implements Kms {
   constructor(options: VaultKmsOptions) {
     const { auth, timeoutMs, ca, now = Date.now } = options
     this.#o = options
-    this.#http = new HttpClient({ name: 'Vault', timeoutMs, ca })
+    const name = `Vault (kms.vault.address ${options.address})`
+    this.#http = new HttpClient({ name, timeoutMs, ca })
     const send = (method: 'GET' | 'POST', path: string, token: string | null, body?: object) =>
       this.#send(method, path, token, body)
     this.#session = new VaultSession({ auth, now, send })
@@ -83,7 +84,14 @@ export class VaultKms implements Kms {
     const answer = await this.#send('POST', path, token, body)
     // The token may have been revoked, or have ended before its time.
     const other = answer.status === 403 ? await this.#session.replace(token) : null
-    return dataOf(other === null ? answer : await this.#send('POST', path, other, body), verb)
+    const last = other === null ? answer : await this.#send('POST', path, other, body)
+    if (last.status === 403) throw refusal(last, await this.#whyForbidden(path, other ?? token))
+    return dataOf(last, { verb, path })
+  }
+
+  async #whyForbidden(path: string, token: string): Promise<string> {
+    const why = await this.#session.whyRefused(token)
+    return `Vault (${this.#o.address}) does not permit ${path}: ${why}`
   }
 
   #send(method: 'GET' | 'POST', path: string, token: string | null, body?: object): Promise<HttpAnswer> {
@@ -124,25 +132,29 @@ const FAULTS: readonly (readonly [RegExp, KmsFault, string])[] = [
   ],
 ]
 
-function dataOf(answer: HttpAnswer, verb: 'encrypt' | 'decrypt'): Record<string, unknown> {
+interface Call {
+  readonly verb: 'encrypt' | 'decrypt'
+  readonly path: string
+}
+
+function dataOf(answer: HttpAnswer, { verb, path }: Call): Record<string, unknown> {
   const { status, text } = answer
   const parsed = jsonObject(text)
   const data = parsed?.['data']
   if (status === 200 && isRecord(data)) return data
   if (isPassing(status)) throw refusal(answer, '')
-  if (status === 403) throw refusal(answer, 'Vault does not permit the use of this key')
   const errors = Array.isArray(parsed?.['errors']) ? parsed['errors'].join('; ') : ''
   const known = FAULTS.find(([pattern]) => pattern.test(errors))
-  if (known !== undefined) throw new KmsError(known[1], `HTTP ${status}`, known[2])
+  if (known !== undefined) throw new KmsError(known[1], `HTTP ${status}`, `${path}: ${known[2]}`)
   if (status === 404)
     throw new KmsError(
       'not-found',
       'HTTP 404',
-      'Vault has no Transit engine at this mount, or no such namespace',
+      `${path}: Vault has no Transit engine at this mount (kms.vault.mount), or no such namespace (kms.vault.namespace)`,
     )
   if (verb === 'decrypt' && status === 400 && NOT_OURS.test(errors))
     throw new WrappedKeyError('Vault says that it did not wrap this under this context')
-  throw new KmsError('protocol', `HTTP ${status}`, 'the answer is no answer of the Transit engine')
+  throw new KmsError('protocol', `HTTP ${status}`, `${path}: the answer is no answer of the Transit engine`)
 }
 
 function associatedData(context: EncryptionContext): string {
