@@ -150,7 +150,11 @@ describe('a gateway with Tencent KMS', () => {
     await fails(bucket.read('k0'), 'KMS.DisabledException', 400)
     emulator.setState(cmk, 'Enabled')
     await fails(bucket.read('disabled'), 'NoSuchKey', 404)
-    assert.equal((await bucket.read('k0')).toString(), 'value 0')
+    await bucket.put('enabled', 'written again')
+    // This process remembers for some seconds that the key of k0 was refused.
+    const afresh = TestBucket.of(await restart(), 'orders')
+    assert.equal((await afresh.read('k0')).toString(), 'value 0')
+    assert.equal((await afresh.read('enabled')).toString(), 'written again')
   })
 
   it('does not start without a key that it may use, and says why', async () => {
