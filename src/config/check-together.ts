@@ -1,4 +1,5 @@
 import { isLoopback } from '../base/loopback.ts'
+import { checkRules } from './check-rules.ts'
 import { FIELDS, type FieldName } from './fields.ts'
 import { checkS3 } from './s3-config.ts'
 import type { Settings } from './settings.ts'
@@ -53,6 +54,7 @@ export function checkTogether(settings: Settings): void {
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
   }
   checkS3(settings)
+  checkRules(settings)
   checkPlainHttp(settings)
   if (origins.has('kms.vault.address')) checkVaultAuth(settings)
 }

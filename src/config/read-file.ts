@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLError } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+} from 'yaml'
 import { FIELDS, type FieldName } from './fields.ts'
 import type { Settings } from './settings.ts'
 
@@ -49,7 +58,10 @@ function readMap(map: unknown, prefix: string, reading: Reading): void {
   for (const { key, value } of map.items) {
     const name = `${prefix}${String(key)}`
     const origin = at(value ?? key)
-    if (name === 'buckets') withValue(value, reading, (raw) => settings.setRules(raw, origin))
+    if (name === 'buckets')
+      withValue(value, reading, (raw) =>
+        settings.setRules(raw, origin, isSeq(value) ? value.items.map(at) : []),
+      )
     else if (Object.hasOwn(FIELDS, name))
       withValue(value, reading, (raw) => settings.set(name as FieldName, raw, origin))
     else if (!Object.keys(FIELDS).some((known) => known.startsWith(`${name}.`)))

@@ -32,6 +32,8 @@ export class Settings {
   readonly origins = new Map<FieldName | 'buckets', Origin>()
   readonly mistakes: string[] = []
   rules: readonly BucketRule[] = []
+  /** Where each of them stands. */
+  ruleOrigins: readonly Origin[] = []
 
   /** A mistake shows the value only if it is not a secret. */
   set(name: FieldName, raw: unknown, origin: Origin): void {
@@ -43,18 +45,21 @@ export class Settings {
     this.mistakes.push(`${label(name, field.env, origin)}: must be ${expected}${shown}; ${field.hint}`)
   }
 
-  setRules(raw: unknown, origin: Origin): void {
+  /** `origins`: of the single rules, where they have any. */
+  setRules(raw: unknown, origin: Origin, origins: readonly Origin[] = []): void {
     this.origins.set('buckets', origin)
     const rules = raw ?? []
-    if (Array.isArray(rules) && rules.every(isRule)) {
+    const where = (at: Origin) => label('buckets', BUCKETS_VARIABLE, at)
+    if (!Array.isArray(rules)) return void this.mistakes.push(`${where(origin)}: must be a list of ${RULE}`)
+    const whole = rules.map((_, index) => where(origins[index] ?? origin))
+    if (rules.every(isRule)) {
       this.rules = rules
+      this.ruleOrigins = whole
       return
     }
-    const where = label('buckets', BUCKETS_VARIABLE, origin)
-    if (!Array.isArray(rules)) return void this.mistakes.push(`${where}: must be a list of ${RULE}`)
     for (const [index, rule] of rules.entries())
       if (!isRule(rule))
-        this.mistakes.push(`${where}: rule ${index + 1} must be ${RULE} (got ${JSON.stringify(rule)})`)
+        this.mistakes.push(`${whole[index]}: rule ${index + 1} must be ${RULE} (got ${JSON.stringify(rule)})`)
   }
 
   unknown(what: 'field' | 'variable', name: string, known: readonly string[], origin: Origin): void {

@@ -34,12 +34,18 @@ export async function keyPolicy(rules: readonly KeyRule[], kms: OpenedKms): Prom
     asked.set(name, known)
     return known
   }
-  const resolved = await Promise.all(
+  const settled = await Promise.allSettled(
     rules.map(async (rule) => ({
       matches: bucketPattern(rule.match),
       keys: await keysOf(rule, kms, resolve),
     })),
   )
+  const failures = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+  const mistakes = failures.filter((failure) => failure instanceof KeySetupError)
+  // All that the configuration has wrong at once.
+  if (mistakes.length > 0) throw new KeySetupError(mistakes.map(({ message }) => message).join('\n'))
+  if (failures.length > 0) throw failures[0]
+  const resolved = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const fallback: BucketCmks = {
     cmk: kms.current,
     retired: kms.others,

@@ -302,3 +302,23 @@ it('plain HTTP leads to a key service on this machine, and to another one only w
     }
   }
 })
+
+it('says what is wrong with rules all at once, each with its line', () => {
+  const found = mistakes(`kms:
+  provider: local
+buckets:
+  - {match: "A B", cmk: "local:0123456789abcdef"}
+  - {match: "a", cmk: "valt:sealgate", retired: ["vault:"]}
+  - match: "*"
+    cmk: aws:alias/x
+`)
+  assert.deepEqual(
+    found.map((mistake) => mistake.replace(/^.*sealgate\.yaml:/, '')),
+    [
+      '4: buckets: the rule for A B: match: must be the name of a bucket, or a pattern of names with * in it (got "A B")',
+      '5: buckets: the rule for a: valt:sealgate: there is no key service "valt"; did you mean vault? (local, tencent, aws, vault)',
+      '5: buckets: the rule for a: "vault:" names a key service and no key of it',
+      '6: buckets: the rule for *: aws:alias/x: the key service aws is not configured; set kms.aws.region / SEALGATE_AWS_KMS_REGION',
+    ],
+  )
+})
