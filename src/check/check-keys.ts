@@ -21,6 +21,8 @@ export interface KeysToCheck {
   readonly realm: string | null
   /** Buckets of clients, to try keys as for them. */
   readonly buckets: readonly string[]
+  /** The keys of this service alone. */
+  readonly only?: 'vault'
 }
 
 /** Everything is opened as a gateway opens it, and each CMK is tried as for a bucket that it is configured for. */
@@ -70,7 +72,10 @@ interface Trial {
   readonly retired: number
 }
 
-async function tryAll({ config, realm, buckets }: KeysToCheck, kms: OpenedKms): Promise<readonly Finding[]> {
+async function tryAll(
+  { config, realm, buckets, only }: KeysToCheck,
+  kms: OpenedKms,
+): Promise<readonly Finding[]> {
   let trials: readonly Trial[]
   try {
     trials = await trialsOf(config, kms, buckets)
@@ -78,8 +83,9 @@ async function tryAll({ config, realm, buckets }: KeysToCheck, kms: OpenedKms): 
     return [failure(error, 'The rules for buckets name a key that is none')]
   }
   const known = realm ?? kms.realm ?? 'sealgate-check'
+  const asked = trials.filter(({ cmk }) => only === undefined || cmk.startsWith(`${only}:`))
   return Promise.all(
-    trials.map(async ({ cmk, buckets: whose, bucket, retired }) => {
+    asked.map(async ({ cmk, buckets: whose, bucket, retired }) => {
       try {
         await tryKey({ kms: kms.kms, cmkId: cmk, realm: known, bucket, source: config.kms.dataKeys })
         const others = retired === 0 ? '' : `; ${retired} retired ${retired === 1 ? 'key' : 'keys'} not tried`

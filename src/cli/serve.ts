@@ -15,6 +15,7 @@ import { DirectoryLockedError, lockDirectory } from '../storage/filesystem/direc
 import { createLog } from '../telemetry/log.ts'
 import { banner } from './banner.ts'
 import { loadOrMakeCredentials, makeDataDirectory } from './credentials.ts'
+import { warnOfKeys } from './key-warnings.ts'
 import { closeLostConnections } from './lost-connections.ts'
 import { inWords } from './refusal.ts'
 import { onSignal } from './signals.ts'
@@ -44,6 +45,7 @@ export async function serve(file: string | undefined): Promise<void> {
   const announce = (host: string, port: number) => {
     console.log(banner(config, host, port, found))
     log.info({ host, port, workers: config.workers }, 'serving')
+    void warnOfKeys(config, file, log)
   }
   if (config.workers === 1) {
     const app = await startApp(config, found.credentials, log)

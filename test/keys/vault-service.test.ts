@@ -57,4 +57,20 @@ describe('Vault by configuration', () => {
       await assert.rejects(vault.resolve(name), KeySetupError, name)
     vault.close()
   })
+
+  it('is refused when the file that proves the gateway is not there', () => {
+    const file = join(directory, 'nowhere')
+    for (const [auth, field] of [
+      [{ method: 'token-file', file }, 'tokenFile'],
+      [{ method: 'approle', mount: 'approle', roleId: 'r', secretId: { file } }, 'secretIdFile'],
+      [{ method: 'kubernetes', mount: 'kubernetes', role: 'r', tokenFile: file }, 'jwtFile'],
+    ] as const)
+      assert.throws(
+        () => openVault(section({ auth }), 2000),
+        (error) =>
+          error instanceof KeySetupError &&
+          error.message.startsWith(`kms.vault.${field}: ${file}, `) &&
+          error.message.includes('ENOENT'),
+      )
+  })
 })

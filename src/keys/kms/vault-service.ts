@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { ownId } from './cmk-id.ts'
 import { type KeyService, RESILIENCE } from './key-service.ts'
 import { KeySetupError } from './key-setup-error.ts'
@@ -21,6 +21,7 @@ export interface VaultSection {
 /** @throws KeySetupError, or the system's error when the certificates cannot be read */
 export function openVault(section: VaultSection, timeoutMs: number): KeyService {
   const { key, caFile, ...options } = section
+  requireProof(section.auth)
   const vault = new VaultKms({
     ...options,
     timeoutMs,
@@ -40,6 +41,26 @@ export function openVault(section: VaultSection, timeoutMs: number): KeyService 
     },
     close: () => vault.close(),
   }
+}
+
+/** It is read again at each sign-in; one that is not there at start is a mistake. */
+function requireProof(auth: VaultAuth): void {
+  const [field, file] = proofFile(auth) ?? []
+  if (field === undefined || file === undefined) return
+  try {
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new KeySetupError(`${field}: ${file}, which proves the gateway to Vault, cannot be read (${code}).`)
+  }
+}
+
+function proofFile(auth: VaultAuth): readonly [string, string] | null {
+  if (auth.method === 'token-file') return ['kms.vault.tokenFile', auth.file]
+  if (auth.method === 'kubernetes') return ['kms.vault.jwtFile', auth.tokenFile]
+  if (auth.method === 'approle' && 'file' in auth.secretId)
+    return ['kms.vault.secretIdFile', auth.secretId.file]
+  return null
 }
 
 function certificatesIn(file: string): string {
