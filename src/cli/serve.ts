@@ -19,17 +19,14 @@ import { warnOfKeys } from './key-warnings.ts'
 import { closeLostConnections } from './lost-connections.ts'
 import { inWords } from './refusal.ts'
 import { onSignal } from './signals.ts'
+import { askCredentials, tellCredentials } from './worker-credentials.ts'
 import { boundYoungGeneration } from './young-generation.ts'
-
-/** How workers get what the primary found out; the secret stays inside the family of processes. */
-const WORKER_CREDENTIALS = 'SEALGATE_WORKER_CREDENTIALS'
 
 export async function serve(file: string | undefined): Promise<void> {
   boundYoungGeneration()
-  const { [WORKER_CREDENTIALS]: inherited, ...environment } = process.env
-  const config = loadConfig(file, environment)
+  const config = loadConfig(file, process.env)
   const log = createLog(config.logLevel)
-  if (cluster.isWorker) return runWorker(config, JSON.parse(inherited ?? '{}') as Credentials, log)
+  if (cluster.isWorker) return runWorker(config, log)
 
   // Until there is something to close, a signal just ends: whatever was half-made is made again by the next start.
   let stop = async (): Promise<void> => process.exit(0)
@@ -93,8 +90,11 @@ function runPrimary(
     let announced = false
     let listening = 0
     let crashes = 0
-    const fork = () =>
-      closeLostConnections(cluster.fork({ [WORKER_CREDENTIALS]: JSON.stringify(credentials) }))
+    const fork = () => {
+      const worker = cluster.fork()
+      closeLostConnections(worker)
+      tellCredentials(worker, credentials)
+    }
     cluster.on('listening', (_worker, address) => {
       crashes = 0
       if (++listening !== config.workers || announced) return
@@ -122,7 +122,7 @@ function runPrimary(
   })
 }
 
-async function runWorker(config: Config, credentials: Credentials, log: Logger): Promise<void> {
+async function runWorker(config: Config, log: Logger): Promise<void> {
   let app: RunningApp | undefined
   // Without its primary a worker has no listener and nobody to bring it back.
   process.once('disconnect', () => process.exit(0))
@@ -130,5 +130,5 @@ async function runWorker(config: Config, credentials: Credentials, log: Logger):
     await app?.close()
     process.exit(0)
   })
-  app = await startApp(config, credentials, log)
+  app = await startApp(config, await askCredentials(), log)
 }

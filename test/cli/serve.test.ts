@@ -133,6 +133,12 @@ describe('sealgate serve', () => {
     for (let waited = 0; children().length < 2 && waited < 5000; waited += 50) await sleep(50)
     const before = children()
     assert.equal(before.length, 2)
+    // What the primary made on the first start: it is in no list that others of the machine's tools show or inherit.
+    const { secretAccessKey } = JSON.parse(readFileSync(join(dataDir, 'credentials.json'), 'utf8')) as {
+      secretAccessKey: string
+    }
+    for (const pid of before)
+      assert.ok(!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(secretAccessKey))
     process.kill(Number(before[0]), 'SIGKILL')
     for (let index = 0; index < 20; index++) {
       await s3.send(new PutObjectCommand({ Bucket: 'many', Key: `${index}`, Body: `${index}` }))
