@@ -87,7 +87,7 @@ def open_keyring(keyring: dict, passphrase: str | None) -> dict:
     if passphrase is None:
         raise Refused("the keyring is under a passphrase")
     how = keyring["scrypt"]
-    if how["N"] not in (2**17, 2**18, 2**19, 2**20) or (how["r"], how["p"]) != (8, 1):
+    if how["N"] not in (2**17, 2**18) or (how["r"], how["p"]) != (8, 1):
         raise Refused("parameters of scrypt")
     key = hashlib.scrypt(passphrase.encode(), salt=base64.b64decode(how["salt"]), n=how["N"], r=8, p=1,
                          maxmem=2**31 - 1, dklen=32)

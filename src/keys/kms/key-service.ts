@@ -16,5 +16,5 @@ export interface KeyService {
   close(): void
 }
 
-/** How a service on the network is treated: about a second of tries, then five seconds of rest after five failures. */
+/** How a service on the network is treated: four tries, with about a second of pauses at most between them, then five seconds of rest after five failures. */
 export const RESILIENCE: ResilienceOptions = { attempts: 4, pauseMs: 100, failures: 5, restMs: 5000 }

@@ -4,7 +4,8 @@ import { isRecord } from './json.ts'
 
 /** 128 MiB and some tenths of a second for each guess (RFC 7914; OWASP's figure for N with r = 8, p = 1). */
 const N = 2 ** 17
-const MAX_N = 2 ** 20
+/** 256 MiB: more than we ever write, and little enough for a gateway with a memory limit to refuse a file by its tag. */
+const MAX_N = 2 ** 18
 const R = 8
 const P = 1
 const SALT_BYTES = 32
