@@ -137,7 +137,8 @@ const HINTS: Readonly<Record<KmsFault, string>> = {
 }
 
 function failure(error: unknown, what: string): Finding {
-  if (error instanceof KmsError) return finding('failed', `${what}: ${error.message}.`, HINTS[error.fault])
+  if (error instanceof KmsError)
+    return finding('failed', `${what}: ${sentence(error.message)}`, HINTS[error.fault])
   if (error instanceof KeySetupError || error instanceof KeyringError)
     return finding('failed', `${what}: ${sentence(error.message)}`)
   if (error instanceof WrappedKeyError)

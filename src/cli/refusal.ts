@@ -34,7 +34,7 @@ const SENTENCES = [
 /** The sentence for an error that an operator can mend, or null for a bug. */
 export function refusal(error: unknown): string | null {
   if (SENTENCES.some((kind) => error instanceof kind)) return (error as Error).message
-  if (error instanceof KmsError) return `The key service cannot be used: ${error.message}.`
+  if (error instanceof KmsError) return `The key service cannot be used: ${error.message.replace(/\.$/, '')}.`
   // A store that fails in the middle of a command; what does not fit together is no such thing.
   if (isError(error, 'AccessDenied', 'ServiceUnavailable', 'SlowDown', 'NoSuchBucket'))
     return `The store cannot be used: ${(error.reason ?? error.message).replace(/\.$/, '')}. Run this again when the cause is gone.`

@@ -63,7 +63,9 @@ export class DecryptingKeys {
   async open(bucket: string, dek: WrappedDataKey): Promise<Buffer> {
     const cmks = this.#o.policy(bucket)
     if (dek.cmkId !== cmks.cmk && !cmks.retired.includes(dek.cmkId))
-      throw integrity('its CMK is not allowed for this bucket')
+      throw integrity(
+        `its CMK ${dek.cmkId} is not allowed for this bucket; if it is yours, name it under retired in the rule for the bucket`,
+      )
     const id = this.#idOf(bucket, dek)
     const now = this.#o.now()
     const known = this.#opened.get(id)

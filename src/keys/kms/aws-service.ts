@@ -1,6 +1,6 @@
 import { AwsKms } from './aws.ts'
 import { ownId } from './cmk-id.ts'
-import { type KeyService, RESILIENCE } from './key-service.ts'
+import { type KeyService, lookingUp, RESILIENCE } from './key-service.ts'
 import { ResilientReEncryptingKms } from './resilient-kms.ts'
 
 export interface AwsSection {
@@ -31,7 +31,12 @@ export async function openAws(
     realm: null,
     defaultName: keyId,
     all: [],
-    resolve: async (name) => (ownId('aws', name) === null ? kms.run(() => aws.resolve(name)) : name),
+    async resolve(name) {
+      if (ownId('aws', name) !== null) return name
+      const where = `${name} in ${region}${endpoint === null ? '' : ` at ${endpoint}`}`
+      const hint = `Asked for ${where}: check kms.aws.keyId and the rules for buckets, kms.aws.region, kms.aws.endpoint and the credentials`
+      return lookingUp(() => kms.run(() => aws.resolve(name)), hint)
+    },
     close: () => aws.close(),
   }
 }

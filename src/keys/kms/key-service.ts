@@ -1,4 +1,5 @@
 import type { Kms } from './kms.ts'
+import { KmsError } from './kms-error.ts'
 import type { ResilienceOptions } from './resilient-kms.ts'
 
 /** A key service as the configuration describes it: the CMKs, and the names that people have for them. */
@@ -18,3 +19,14 @@ export interface KeyService {
 
 /** How a service on the network is treated: four tries, with about a second of pauses at most between them, then five seconds of rest after five failures. */
 export const RESILIENCE: ResilienceOptions = { attempts: 4, pauseMs: 100, failures: 5, restMs: 5000 }
+
+/** Looks up what a name stands for; a failure says what to look at, as a start stops there. */
+export async function lookingUp<T>(call: () => Promise<T>, hint: string): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (!(error instanceof KmsError)) throw error
+    const said = error.message.slice(error.code.length + 2).replace(/\.$/, '')
+    throw new KmsError(error.fault, error.code, `${said}. ${hint}`)
+  }
+}

@@ -1,5 +1,5 @@
 import { providerOf } from './cmk-id.ts'
-import { type KeyService, RESILIENCE } from './key-service.ts'
+import { type KeyService, lookingUp, RESILIENCE } from './key-service.ts'
 import { KeySetupError } from './key-setup-error.ts'
 import { ResilientReEncryptingKms } from './resilient-kms.ts'
 import { TencentKms } from './tencent.ts'
@@ -32,7 +32,10 @@ export function openTencent(
     defaultName: keyId,
     all: [],
     async resolve(name) {
-      if (name.startsWith('alias/')) return kms.run(() => tencent.resolveAlias(name.slice('alias/'.length)))
+      const alias = name.startsWith('alias/') ? name.slice('alias/'.length) : null
+      const where = `${name} in ${region}${endpoint === null ? '' : ` at ${endpoint}`}`
+      const hint = `Asked for ${where}: check kms.tencent.keyId and the rules for buckets, kms.tencent.region, kms.tencent.endpoint and the credentials`
+      if (alias !== null) return lookingUp(() => kms.run(() => tencent.resolveAlias(alias)), hint)
       if (providerOf(`tencent:${name}`) !== null) return `tencent:${name}`
       throw new KeySetupError(`${name} is neither the id of a CMK of Tencent Cloud KMS nor alias/NAME`)
     },
