@@ -47,10 +47,19 @@ function customerKeys(realm: string, { customerKey }: RecoveryOptions): Recovery
 
 /** A CMK that is gone since its objects left it opens nothing; the key ring does. */
 function withoutRing(policy: KeyPolicy, { ring }: RecoveryOptions): NonNullable<RecoveryKeys['advice']> {
+  if (ring !== undefined) return withRing(policy)
   return (bucket, cmkId) =>
-    ring === undefined && policy(bucket).cmk !== cmkId
-      ? ' If the bucket has left this CMK by sealgate rewrap, give the backup of the key ring: --ring FILE.'
-      : ''
+    policy(bucket).cmk === cmkId
+      ? ''
+      : ' If the bucket has left this CMK by sealgate rewrap, give the backup of the key ring: --ring FILE.'
+}
+
+/** Records under CMKs that the bucket may not use are passed over, and lost ones are no error. */
+function withRing(policy: KeyPolicy): NonNullable<RecoveryKeys['advice']> {
+  return (bucket, cmkId) =>
+    policy(bucket).cmk === cmkId
+      ? ''
+      : ' No record of the key ring opened it either. Name the CMK that the bucket was moved to as cmk or under retired in its rule; if the records are lost, bring them back by sealgate keys import.'
 }
 
 export function recoveryKeys(
@@ -65,6 +74,7 @@ export function recoveryKeys(
       return cmkId === cmk || retired.includes(cmkId)
     },
     decrypting: (bucket, wrapped) => opened.keys.decrypting(bucket, wrapped),
+    advice: withRing(opened.policy),
   }
 }
 

@@ -155,6 +155,13 @@ describe('recovery with a key service', () => {
     const without = await decrypt(file)
     assert.equal(without.status, 2)
     assert.match(without.stderr, /gives no key .*CmkDisabled.* give the backup of the key ring: --ring FILE/)
+    const unnamed = [{ match: '*', cmk: `tencent:${kms.createKey('third')}`, retired: [`tencent:${cmk}`] }]
+    const passedOver = { SEALGATE_BUCKETS: JSON.stringify(unnamed) }
+    for (const source of [[...file, '--ring', backup], ['s3://orders/k7']]) {
+      const { status, stderr } = await decrypt(source, passedOver)
+      assert.equal(status, 2)
+      assert.match(stderr, /No record of the key ring opened it either\. Name the CMK .*sealgate keys import/)
+    }
     writeFileSync(backup, readFileSync(backup, 'utf8').replace('"generation":2', '"generation":3'))
     const damaged = await decrypt([...file, '--ring', backup])
     assert.equal(damaged.status, 2)
