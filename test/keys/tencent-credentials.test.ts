@@ -87,7 +87,10 @@ it('the role of the machine is asked once for all, renewed before it ends, and o
   now += 56 * 60_000
   assert.equal((await credentials(false)).secretId, 'id-3')
   now += 5 * 60_000
-  await assert.rejects(credentials(false), KmsError)
+  await assert.rejects(
+    credentials(false),
+    (error) => error instanceof KmsError && error.fault === 'unavailable',
+  )
 })
 
 it('a pod’s service account takes its own role, and a refusal is said', async () => {
@@ -123,6 +126,11 @@ it('a pod’s service account takes its own role, and a refusal is said', async 
   await assert.rejects(
     tencentCredentials(options)(false),
     (error) => error instanceof KmsError && error.code === 'AuthFailure',
+  )
+  rmSync(tokenFile)
+  await assert.rejects(
+    tencentCredentials(options)(false),
+    (error) => error instanceof KmsError && /TKE_WEB_IDENTITY_TOKEN_FILE.*ENOENT/.test(error.message),
   )
 })
 

@@ -43,7 +43,8 @@ export function tencentCredentials(
       const found = await source(options)
       if (found !== null) return found
     }
-    throw new KmsError('denied', 'NoCredentials', NO_CREDENTIALS)
+    // There were some: their source is away, and that passes.
+    throw new KmsError(current === undefined ? 'denied' : 'unavailable', 'NoCredentials', NO_CREDENTIALS)
   }
   return async (refresh) => {
     const left = (current?.expiresAt ?? Number.POSITIVE_INFINITY) - now()
@@ -115,7 +116,7 @@ const fromServiceAccount: Source = async ({
   if (!region || !provider || !role || !tokenFile) return null
   const body = {
     ProviderId: provider,
-    WebIdentityToken: (await readFile(tokenFile, 'utf8')).trim(),
+    WebIdentityToken: await tokenIn(tokenFile),
     RoleArn: role,
     RoleSessionName: 'sealgate',
   }
@@ -139,6 +140,16 @@ const fromServiceAccount: Source = async ({
     )
   }
   return temporary(credentials, response?.['ExpiredTime'])
+}
+
+async function tokenIn(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const what = `${file} (TKE_WEB_IDENTITY_TOKEN_FILE) cannot be read (${code})`
+    throw new KmsError('denied', 'NoCredentials', what)
+  }
 }
 
 const SOURCES: readonly Source[] = [
