@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { StartupError } from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
-import { addKey, createKeyring, makeCurrent, protectKeyring } from '../keys/index.ts'
+import { addKey, createKeyring, makeCurrent, protectKeyring, removeKey } from '../keys/index.ts'
 
 export interface KeygenOptions {
   readonly add?: true
   readonly standby?: true
   readonly makeCurrent?: string
+  readonly remove?: string
   readonly protect?: true
   readonly oldPassphraseFile?: string
 }
@@ -22,6 +23,7 @@ export function keygen(file: string, configFile: string | undefined, options: Ke
   const config = loadConfig(configFile, process.env)
   if (add) console.log(standby ? addedOnStandby(file, config) : added(file, config))
   else if (options.makeCurrent !== undefined) console.log(madeCurrent(file, config, options.makeCurrent))
+  else if (options.remove !== undefined) console.log(removed(file, config, options.remove))
   else if (protect) console.log(isProtected(file, config, oldPassphraseFile))
   else console.log(made(file, config))
 }
@@ -48,9 +50,19 @@ function addedOnStandby(file: string, { kms: { passphrase } }: Config): string {
 }
 
 function madeCurrent(file: string, { kms: { passphrase } }: Config, name: string): string {
-  const id = name.startsWith('local:') ? name : `local:${name}`
+  const id = idOf(name)
   makeCurrent(file, id, passphrase)
   return `${file} has ${id} as its current key, and keeps the others for what they have wrapped. Copy it to the backup and to every replica, and restart the gateways one by one: new data keys are wrapped under it from then on. A gateway that was last restarted before the key was added cannot read them.`
+}
+
+function removed(file: string, { kms: { passphrase } }: Config, name: string): string {
+  const id = idOf(name)
+  const { keys } = removeKey(file, id, passphrase)
+  return `${file} no longer has ${id}; ${keys.size === 1 ? '1 key is' : `${keys.size} keys are`} left. What is under it opens by the key ring alone, where sealgate rewrap has moved it, and only if the rules for its buckets name ${id} under retired. Keep the backup that still has it until that is proven.`
+}
+
+function idOf(name: string): string {
+  return name.startsWith('local:') ? name : `local:${name}`
 }
 
 function isProtected(file: string, { kms: { passphrase } }: Config, oldFile: string | undefined): string {

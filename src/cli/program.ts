@@ -62,6 +62,12 @@ export async function run(argv: readonly string[]): Promise<void> {
       ).conflicts(['add', 'protect']),
     )
     .addOption(
+      new Option(
+        '--remove <id>',
+        'take a key out of an existing keyring, once sealgate rewrap has moved all that is under it; never the current one',
+      ).conflicts(['add', 'makeCurrent', 'protect']),
+    )
+    .addOption(
       new Option('--protect', 'put an existing keyring under the passphrase of the configuration').conflicts(
         'add',
       ),

@@ -17,6 +17,7 @@ export {
   makeCurrent,
   type Passphrase,
   protectKeyring,
+  removeKey,
 } from './kms/keyring-file.ts'
 export { type EncryptionContext, type Kms, type ReEncryptingKms, WrappedKeyError } from './kms/kms.ts'
 export { KmsError, type KmsFault } from './kms/kms-error.ts'

@@ -75,6 +75,31 @@ it('a key is added on standby, and made the current one later', async () => {
   assert.equal(current(), former)
 })
 
+it('a key that all has left is taken out of the file, the current one never', async () => {
+  const file = join(home, 'fewer.json')
+  const run = async (status: number, ...args: string[]) => {
+    const { exit, output } = sealgate(['keygen', file, ...args])
+    assert.equal(await exit, status, output())
+    return output()
+  }
+  const read = () => JSON.parse(readFileSync(file, 'utf8')) as { current: string; keys: { id: string }[] }
+  await run(0)
+  const former = read().current
+  await run(0, '--add')
+  const { current } = read()
+  assert.match(
+    await run(2, '--remove', current),
+    /is its current key and stays; make another one current first/,
+  )
+  assert.match(
+    await run(2, '--remove', 'local:0123456789abcdef'),
+    /it has no key local:0123456789abcdef; it has/,
+  )
+  assert.match(await run(2, '--remove', former, '--add'), /cannot be used with option/)
+  assert.match(await run(0, '--remove', former), new RegExp(`no longer has ${former}; 1 key is left`))
+  assert.deepEqual([read().current, read().keys.map(({ id }) => id)], [current, [current]])
+})
+
 it('what does not go together, or names no key, is refused in a sentence and changes nothing', async () => {
   const file = join(home, 'refused.json')
   assert.equal(await sealgate(['keygen', file]).exit, 0)

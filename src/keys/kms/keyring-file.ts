@@ -66,6 +66,19 @@ export function makeCurrent(path: string, id: string, passphrase: Passphrase | n
   })
 }
 
+/** Takes a key out of the file that nothing is wrapped under any more; never the current one. */
+export function removeKey(path: string, id: string, passphrase: Passphrase | null = null): Keyring {
+  return edit(path, passphrase, ({ document, keyring: { keys, current } }) => {
+    if (!keys.has(id))
+      throw new KeyringError(`keyring ${path}: it has no key ${id}; it has ${[...keys.keys()].join(', ')}`)
+    if (id === current)
+      throw new KeyringError(
+        `keyring ${path}: ${id} is its current key and stays; make another one current first (--make-current)`,
+      )
+    return { ...document, keys: document.keys.filter((key) => !('id' in key) || key.id !== id) }
+  })
+}
+
 /** Puts a keyring under a passphrase, or under another one than `former`. */
 export function protectKeyring(
   path: string,
