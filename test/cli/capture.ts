@@ -21,9 +21,9 @@ export async function capture(
   args: readonly string[],
   { environment = {}, input, nodeOptions = [] }: CaptureOptions = {},
 ): Promise<Captured> {
-  const { PATH = '' } = process.env
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(process.execPath, [...nodeOptions, join(ROOT, 'src/cli/main.ts'), ...args], {
-    env: { PATH, ...environment },
+    env: { PATH, NODE_COMPILE_CACHE, ...environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const [out, err]: [Buffer[], Buffer[]] = [[], []]

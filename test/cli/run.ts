@@ -38,10 +38,10 @@ export function sealgate(args: readonly string[], environment: Record<string, st
 }
 
 export function run(command: string, args: readonly string[], environment: Record<string, string>): Run {
-  const { PATH = '' } = process.env
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(command, args, {
     cwd: ROOT,
-    env: { PATH, ...environment },
+    env: { PATH, NODE_COMPILE_CACHE, ...environment },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
