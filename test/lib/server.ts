@@ -12,7 +12,7 @@ import { storeEnvironment } from './real-store.ts'
 export interface ServerOptions {
   /** Kept after `stop` when given; otherwise a temporary directory, removed by `stop`. */
   readonly dataDir?: string
-  /** Port of the S3 face; default: a free one. */
+  /** Port of the S3 face; default: one that the system gives, since one that was free a moment ago may be another test's by now. */
   readonly port?: number
   readonly accessKeyId?: string
   readonly secretAccessKey?: string
@@ -46,7 +46,6 @@ process.once('exit', () => {
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const temporary = options.dataDir === undefined
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sealgate-test-')))
-  const port = options.port ?? (await freePort())
   const accessKeyId = options.accessKeyId ?? 'AKIDTEST'
   const secretAccessKey = options.secretAccessKey ?? randomBytes(20).toString('hex')
   const root = join(import.meta.dirname, '../..')
@@ -56,7 +55,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
-      SEALGATE_LISTEN: `127.0.0.1:${port}`,
+      SEALGATE_LISTEN: `127.0.0.1:${options.port ?? 0}`,
       SEALGATE_DATA_DIR: dataDir,
       SEALGATE_ACCESS_KEY_ID: accessKeyId,
       SEALGATE_SECRET_ACCESS_KEY: secretAccessKey,
@@ -72,27 +71,19 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
-  const server: RunningServer = {
-    endpoint: `http://127.0.0.1:${port}`,
-    port,
-    accessKeyId,
-    secretAccessKey,
-    dataDir,
-    child,
-    output: () => output,
-    kill9: () => end(child, 'SIGKILL'),
-    async stop() {
-      await end(child, 'SIGTERM')
-      if (temporary) await rm(dataDir, { recursive: true, force: true })
-    },
+  const stop = async (): Promise<void> => {
+    await end(child, 'SIGTERM')
+    if (temporary) await rm(dataDir, { recursive: true, force: true })
   }
   try {
-    await untilReady(server, options.readyTimeoutMs ?? 20_000)
+    const port = await portOf(child, () => output, options.readyTimeoutMs ?? 20_000)
+    const endpoint = `http://127.0.0.1:${port}`
+    const kill9 = () => end(child, 'SIGKILL')
+    return { endpoint, port, accessKeyId, secretAccessKey, dataDir, child, output: () => output, kill9, stop }
   } catch (error) {
-    await server.stop()
+    await stop()
     throw error
   }
-  return server
 }
 
 /** A port that was free a moment ago on 127.0.0.1. */
@@ -106,21 +97,26 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-async function untilReady(server: RunningServer, timeoutMs: number): Promise<void> {
+/** The port that the banner names, once something answers there. */
+async function portOf(child: ChildProcess, output: () => string, timeoutMs: number): Promise<number> {
   const deadline = Date.now() + timeoutMs
   while (Date.now() < deadline) {
-    if (server.child.exitCode !== null || server.child.signalCode !== null) {
-      throw new Error(
-        `server ended with ${server.child.exitCode ?? server.child.signalCode}:\n${server.output()}`,
-      )
-    }
-    // Any HTTP answer will do: an unsigned GET / is 403, and only a listening gateway can say so.
-    const answer = await fetch(server.endpoint, { signal: AbortSignal.timeout(2000) }).catch(() => undefined)
-    await answer?.body?.cancel()
-    if (answer !== undefined && answer.status < 500) return
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`server ended with ${child.exitCode ?? child.signalCode}:\n${output()}`)
+    const port = Number(/^Sealgate serves S3 on http:\/\/127\.0\.0\.1:(\d+)$/m.exec(output())?.[1])
+    if (port > 0 && (await answers(port))) return port
     await sleep(50)
   }
-  throw new Error(`server not ready after ${timeoutMs} ms:\n${server.output()}`)
+  throw new Error(`server not ready after ${timeoutMs} ms:\n${output()}`)
+}
+
+/** Any HTTP answer will do: an unsigned GET / is 403, and only a listening gateway can say so. */
+async function answers(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}`, { signal: AbortSignal.timeout(2000) }).catch(
+    () => undefined,
+  )
+  await answer?.body?.cancel()
+  return answer !== undefined && answer.status < 500
 }
 
 async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
