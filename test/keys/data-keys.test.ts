@@ -73,6 +73,18 @@ test('a key of another bucket is refused, and the refusal is remembered', async 
   assert.equal(calls.opened, 1)
 })
 
+test('a key that is remembered is not given to an envelope with its id and CMK and other wrapped bytes', async () => {
+  const { keys, calls } = setup()
+  const key = await keys.encrypting('a', 1)
+  await keys.decrypting('a', key)
+  assert.equal(calls.opened, 0)
+  const wrapped = Buffer.from(key.wrapped)
+  wrapped[0]! ^= 1
+  await assert.rejects(keys.decrypting('a', { ...key, wrapped }), { kind: 'ObjectIntegrityError' })
+  assert.equal(calls.opened, 1)
+  assert.deepEqual(Buffer.from(await keys.decrypting('a', key)), Buffer.from(key.plaintext))
+})
+
 test('a CMK outside the allow-list is refused without a KMS call', async () => {
   const { keys, calls } = setup()
   const key = await keys.encrypting('a', 1)

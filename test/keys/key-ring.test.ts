@@ -146,7 +146,10 @@ describe('a store that tampers with the key ring', () => {
     put(dek, 2, await moved(dek))
     put(dek, 3, await moved(other))
     put(dek, 4, await moved(elsewhere, NEW, 'films'))
-    put(dek, 5, { ...(await moved(dek)), realm: 'another' })
+    // Such as would each cost a call that fails.
+    const stray = { ...(await moved(dek)), wrapped: randomBytes(80) }
+    put(dek, 5, { ...stray, bucket: 'films' })
+    put(dek, 6, { ...stray, realm: 'another' })
     await opens(dek)
     assert.deepEqual(kms.cmks(), [NEW])
   })
