@@ -31,8 +31,9 @@ export interface DecryptOptions extends RecoveryOptions {
 }
 
 /** Opens one object, or all below a prefix of the store. */
-export async function decrypt(source: string, options: DecryptOptions): Promise<void> {
+export async function decrypt(source: string, given: DecryptOptions): Promise<void> {
   boundYoungGeneration()
+  const options = withoutDash(given)
   const location = locate(source, options)
   if (location.kind === 'tree') return decryptTree(location, options)
   const name = logicalName(location, options)
@@ -49,6 +50,11 @@ export async function decrypt(source: string, options: DecryptOptions): Promise<
   } finally {
     for (const close of closers.reverse()) await close()
   }
+}
+
+/** `-o -` means standard output, as where none is named. */
+function withoutDash({ output, ...options }: DecryptOptions): DecryptOptions {
+  return output === undefined || output === '-' ? options : { ...options, output }
 }
 
 /** Lets go of something that was opened. */

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { StartupError } from '../app.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { addKey, createKeyring, makeCurrent, protectKeyring, removeKey } from '../keys/index.ts'
@@ -29,7 +29,12 @@ export function keygen(file: string, configFile: string | undefined, options: Ke
 }
 
 function made(file: string, { kms: { passphrase }, realm }: Config): string {
-  if (existsSync(file))
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found?.isDirectory())
+    throw new StartupError(
+      `${file} is a directory: name the file to make, such as ${join(file, 'keyring.json')}.`,
+    )
+  if (found !== undefined)
     throw new StartupError(
       `${file} exists already; a keyring is never overwritten. --add adds a key to it, --protect puts it under a passphrase.`,
     )

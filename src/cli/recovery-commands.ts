@@ -10,7 +10,12 @@ export function addRecoveryCommands(program: Command): void {
     .description(
       'Open a sealed object with access to the key service alone: a downloaded one, one of the store, or all below a prefix of the store. The store is only read; a gateway may run beside it.',
     )
-    .addOption(new Option('-o, --output <path>', 'a file, or for a prefix a directory'))
+    .addOption(
+      new Option(
+        '-o, --output <path>',
+        'a file, - for standard output (the default), or for a prefix a directory',
+      ),
+    )
     .addOption(new Option('--range <a-b>', 'a part of the plaintext: A-B (both included, from 0), A- or -N'))
     .addOption(new Option('--ignore-metadata', 'open it although its metadata were changed'))
     .addOption(new Option('--overwrite', 'below a prefix: write also what an earlier run wrote'))

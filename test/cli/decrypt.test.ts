@@ -138,6 +138,18 @@ describe('sealgate decrypt, a downloaded object', () => {
     assert.equal((JSON.parse(streamed.stderr) as { error: { finding: string } }).error.finding, 'segment')
   })
 
+  it('takes -o - for standard output, and makes no file of that name', async () => {
+    const { status, stdout, stderr } = await decrypt([at('cat.jpg'), ...CAT, '-o', '-', '--json'])
+    assert.equal(status, 0, stderr)
+    assert.ok(stdout.equals(SINGLE))
+    assert.equal((JSON.parse(stderr) as { output: string }).output, '-')
+    assert.ok(!existsSync('-'))
+    const tree = await decrypt(['s3://photos/', '-o', '-'])
+    assert.equal(tree.status, 2)
+    assert.match(tree.stderr, /name it by -o DIR/)
+    assert.ok(!existsSync('-'))
+  })
+
   it('replaces what a link points to, and nothing that is no file', async () => {
     writeFileSync(at('target'), 'old')
     symlinkSync(at('target'), at('link'))

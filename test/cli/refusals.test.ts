@@ -118,6 +118,10 @@ describe('a refused start is a sentence that says what is wrong', () => {
   it('a keygen over a file, or where no directory is', async () => {
     writeFileSync(join(home, 'taken'), '')
     assert.match(await refused({}, ['keygen', join(home, 'taken')]), /exists already/)
+    assert.match(
+      await refused({}, ['keygen', home]),
+      /is a directory: name the file to make, such as .*keyring\.json/,
+    )
     assert.match(await refused({}, ['keygen', join(home, 'a/b')]), /a\/b: there is no such file or directory/)
   })
 

@@ -229,6 +229,15 @@ describe('the file of a keyring', () => {
     execFileSync('mkfifo', ['-m', '600', path])
     refuses(() => loadKeyring(path), /it is no regular file/)
     refuses(() => addKey(path), /it is no regular file/)
-    refuses(() => loadKeyring(directory), /it is no regular file|others can read it/)
+  })
+
+  it('is no directory, whoever can read that: then the file in it is to be named', () => {
+    for (const mode of [0o755, 0o700]) {
+      chmodSync(directory, mode)
+      refuses(() => loadKeyring(directory), /keyring .*: it is a directory; name the file in it$/)
+      refuses(() => addKey(directory), /it is a directory; name the file in it$/)
+      const passphrase = { file: directory }
+      refuses(() => createKeyring(path, { passphrase }), /passphrase file .*: it is a directory; name/)
+    }
   })
 })

@@ -243,6 +243,7 @@ function readPrivate(path: string, refuse: (why: string) => never, { isFile = fa
   try {
     // Looked at through the open file, so that it cannot be swapped between the check and the read.
     const found = fstatSync(file)
+    if (found.isDirectory()) refuse(`it is a directory; name the file in it`)
     if (isFile && !found.isFile()) refuse('it is no regular file')
     if ((found.mode & 0o077) !== 0) refuse(`others can read it; run: chmod 600 ${path}`)
     return readFileSync(file, 'utf8')
