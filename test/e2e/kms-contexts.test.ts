@@ -62,12 +62,14 @@ for (const [name, { start, sent, want, calls }] of Object.entries(SERVICES)) {
     })
 
     for (const source of ['kms', 'local'] as const) {
-      it(`has deployment, bucket and data key as its context, with dataKeys: ${source}`, async () => {
+      it(`has deployment, bucket and data key as its context, with dataKeys: ${source}`, async (t) => {
         const seen = world.emulator?.calls ?? assert.fail()
-        const [writer, reader] = [
-          await startGateway({ keys: keys(source), beside: gateway }),
-          await startGateway({ keys: keys(source), beside: gateway }),
-        ]
+        const beside = async () => {
+          const replica = await startGateway({ keys: keys(source), beside: gateway })
+          t.after(() => replica.close())
+          return replica
+        }
+        const [writer, reader] = [await beside(), await beside()]
         seen.length = 0
         await TestBucket.of(writer.client(), 'orders').put(source, 'a value')
         assert.equal((await TestBucket.of(reader.client(), 'orders').read(source)).toString(), 'a value')
@@ -81,8 +83,6 @@ for (const [name, { start, sent, want, calls }] of Object.entries(SERVICES)) {
           calls[source],
         )
         for (const call of bound) assert.deepEqual(sent(call), want(context), call.action)
-        await writer.close()
-        await reader.close()
       })
     }
   })
