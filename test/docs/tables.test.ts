@@ -3,10 +3,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { after, it } from 'node:test'
+import { FORWARDABLE } from '../../src/base/forwardable.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { Field } from '../../src/config/field.ts'
 import { FIELDS } from '../../src/config/fields.ts'
 import { ERRORS } from '../../src/errors.ts'
+import { SUBRESOURCES } from '../../src/gateway/subresources/table.ts'
+import { subresourceName } from '../../src/s3/not-implemented.ts'
 import { OPERATIONS } from '../../src/s3/operation-table.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -42,13 +45,39 @@ it('docs/errors.md has every error with its status and message, and no other', (
   assert.deepEqual(found, want)
 })
 
-it('README.md names every operation, and no other', () => {
-  const [, table = ''] = /## Operations\n\n([\s\S]*?)\n\n/.exec(page('README.md')) ?? []
-  const named = [...table.matchAll(/[A-Z][A-Za-z]+2?/g)]
+it('README.md names every operation that needs no switch, docs/compatibility.md by its switch every other, and no more', () => {
+  const switched = FORWARDABLE.map((name) => [`\`${name}\``, operationsOf(name).sort().join()])
+  const text = section('docs/compatibility.md', /### What `s3\.forward` hands on\n([\s\S]*?)\n\n#/)
+  const found = rows(text).map(([name, cell = '']) => [name, namedIn(cell).sort().join()])
+  assert.deepEqual(found, switched)
+
+  const elsewhere = new Set(FORWARDABLE.flatMap(operationsOf))
+  const named = namedIn(section('README.md', /## Operations\n\n([\s\S]*?)\n\n/))
+  assert.deepEqual(named.sort(), OPERATIONS.filter((name) => !elsewhere.has(name)).sort())
+})
+
+function section(name: string, pattern: RegExp): string {
+  return pattern.exec(page(name))?.[1] ?? ''
+}
+
+function namedIn(text: string): string[] {
+  return [...text.matchAll(/[A-Z][A-Za-z]+2?/g)]
     .map(([name]) => name)
     .filter((name) => /^(List|Create|Head|Delete|Get|Put|Copy|Upload|Complete|Abort)[A-Z]/.test(name))
-  assert.deepEqual(named.sort(), [...OPERATIONS].sort())
-})
+}
+
+/** The operations on a sub-resource, which all are in the operation table. */
+function operationsOf(name: string): string[] {
+  const found = SUBRESOURCES.filter((resource) => resource.optional === true && resource.name === name)
+  const names = found.flatMap(({ on, methods }) =>
+    methods.flatMap((method) =>
+      [[name], [name, 'id']].map((query) =>
+        subresourceName(method, on, name, (parameter) => query.includes(parameter)),
+      ),
+    ),
+  )
+  return [...new Set(names)].filter((operation) => OPERATIONS.includes(operation))
+}
 
 it('config.example.yaml is the defaults as it is, and loads with every field taken in', () => {
   const text = page('config.example.yaml')
