@@ -103,12 +103,30 @@ export function kmsOptions({ kms, ...config }: Config): KmsOptions {
 
 /** The composition root: a configuration and credentials become a running gateway. `prepare` has been called before. */
 export async function startApp(config: Config, credentials: Credentials, log: Logger): Promise<RunningApp> {
-  const kms = await openKms(kmsOptions(config), process.env)
+  const release = new AsyncDisposableStack()
+  try {
+    return await start(config, { credentials, log, release })
+  } catch (error) {
+    await release.disposeAsync()
+    throw error
+  }
+}
+
+interface Start {
+  readonly credentials: Credentials
+  readonly log: Logger
+  /** Holds all that is open, also when a later step fails. */
+  readonly release: AsyncDisposableStack
+}
+
+async function start(config: Config, { credentials, log, release }: Start): Promise<RunningApp> {
+  const kms = release.adopt(await openKms(kmsOptions(config), process.env), (opened) => opened.close())
   const policy = await keyPolicy(config.buckets, kms)
-  const storage = await openStore(config, log)
+  const storage = release.adopt(await openStore(config, log), (opened) => opened.close())
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
   const ring = keyRing(config, realm, storage)
   const keys = dataKeys(config, { kms, realm, policy, ring, admit: (bucket) => storage.headBucket(bucket) })
+  release.defer(() => keys.close())
   const gateway = createGateway({
     storage,
     keys,
@@ -133,28 +151,17 @@ export async function startApp(config: Config, credentials: Credentials, log: Lo
       'buckets with plaintext: read serve what nobody sealed; set it back once all is copied in (docs/security.md)',
     )
   const server = createHttpServer({ handler, limits: config.limits })
-  const stopCollecting = collectByItself(gateway, log)
+  release.defer(collectByItself(gateway, log))
   const watch = rotationWatch(config, gateway, log)
-  const release = async () => {
-    stopCollecting()
-    watch.stop()
-    keys.close()
-    kms.close()
-    await storage.close()
-  }
+  release.defer(() => watch.stop())
+  await watch.start()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(config, error)))
+    server.listen(config.listen.port, config.listen.host, () => resolve())
+  })
   const close = async () => {
     await drain(server, config.shutdownGraceMs)
-    await release()
-  }
-  try {
-    await watch.start()
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(config, error)))
-      server.listen(config.listen.port, config.listen.host, () => resolve())
-    })
-  } catch (error) {
-    await release()
-    throw error
+    await release.disposeAsync()
   }
   const { address, port } = server.address() as AddressInfo
   return { host: address, port, close }

@@ -61,21 +61,18 @@ export interface OfflineOptions {
  * a keyring that is not there is a StartupError.
  */
 export async function openOffline(config: Config, options: OfflineOptions = {}): Promise<Offline> {
-  const kms = await openOfflineKms(config)
-  const storage = await openOfflineStore(config, options)
+  const release = new AsyncDisposableStack()
   try {
+    const kms = release.adopt(await openOfflineKms(config), (opened) => opened.close())
+    const storage = release.adopt(await openOfflineStore(config, options), (opened) => opened.close())
     const backup = await openBackup(kms, options)
     const realm = backup?.realm ?? options.realm ?? (await realmOf(config, kms, storage))
     const ring = backup ?? keyRing(config, realm, storage)
     const opened = await withPolicy(config, kms, realm, ring)
-    const close = async () => {
-      opened.keys.close()
-      kms.close()
-      await storage.close()
-    }
-    return { ...opened, storage, ring, close }
+    release.defer(() => opened.keys.close())
+    return { ...opened, storage, ring, close: () => release.disposeAsync() }
   } catch (error) {
-    await storage.close()
+    await release.disposeAsync()
     throw error
   }
 }
@@ -86,9 +83,14 @@ export async function openOfflineKeys(
   options: Pick<OfflineOptions, 'realm' | 'ringFile'> = {},
 ): Promise<OfflineKeys> {
   const kms = await openOfflineKms(config)
-  const ring = await openBackup(kms, options)
-  const realm = ring?.realm ?? options.realm ?? kms.realm ?? (await realmInStore(config, kms))
-  return withPolicy(config, kms, realm, ring)
+  try {
+    const ring = await openBackup(kms, options)
+    const realm = ring?.realm ?? options.realm ?? kms.realm ?? (await realmInStore(config, kms))
+    return await withPolicy(config, kms, realm, ring)
+  } catch (error) {
+    kms.close()
+    throw error
+  }
 }
 
 /** The key ring of a backup, which also knows the realm. */

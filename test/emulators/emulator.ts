@@ -68,6 +68,13 @@ export abstract class Emulator {
     await once(this.#server, 'close')
   }
 
+  /** Clients' connections that are open. */
+  async connections(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+    )
+  }
+
   /** The next calls meet these, one each. */
   fail(...faults: readonly Fault[]): void {
     this.#faults.push(...faults)
