@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { StartupError } from '../app.ts'
 import type { Config } from '../config/config.ts'
-import type { KeyPolicy } from '../keys/index.ts'
+import { allowsCmk, type KeyPolicy } from '../keys/index.ts'
 import { type OfflineKeys, type OfflineOptions, openOfflineKeys } from '../offline.ts'
 import { decodeEnvelope, type RecoveryKeys } from '../recovery/open-sealed.ts'
 import type { RecoveryOptions } from './recovery-input.ts'
@@ -69,10 +69,7 @@ export function recoveryKeys(
   return {
     customerKey: customerKey === undefined ? undefined : readCustomerKey(customerKey),
     realm: opened.realm,
-    allows(bucket, cmkId) {
-      const { cmk, retired } = opened.policy(bucket)
-      return cmkId === cmk || retired.includes(cmkId)
-    },
+    allows: (bucket, cmkId) => allowsCmk(opened.policy(bucket), cmkId),
     decrypting: (bucket, wrapped) => opened.keys.decrypting(bucket, wrapped),
     advice: withRing(opened.policy),
   }

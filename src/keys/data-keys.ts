@@ -4,6 +4,7 @@ import { type DataKey, EncryptingKeys, type EpochLimits } from './encrypting-key
 import { type KeyPolicy, meansCmk } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Kms } from './kms/kms.ts'
+import type { DataKeySource } from './new-data-key.ts'
 import { steadyNow } from './steady-clock.ts'
 
 /** Keys whose time is over are in memory for no longer than this. */
@@ -20,7 +21,7 @@ export interface DataKeysOptions {
   /** How long keys may be used beyond their age while the KMS does not answer; default 0. */
   readonly graceMs?: number
   /** Where data keys are made: `kms` asks for them (GenerateDataKey), `local` makes them here and has them wrapped (Encrypt). Default kms. */
-  readonly source?: 'kms' | 'local'
+  readonly source?: DataKeySource
   /** Asked before a data key is made: rejects if there is no such bucket. */
   readonly admit?: (bucket: string) => Promise<unknown>
   /** A clock that is never set back. */

@@ -4,7 +4,7 @@ import { SingleFlight } from '../base/single-flight.ts'
 import { SealgateError } from '../errors.ts'
 import { dekContext } from './dek-context.ts'
 import { isRefusal, orGrace, type SpareKey } from './grace.ts'
-import type { BucketCmks, KeyPolicy } from './key-policy.ts'
+import { allowsCmk, type BucketCmks, type KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
 import { openRetired } from './key-ring-open.ts'
 import { canonicalContext, type Kms, lengthPrefixed, WrappedKeyError } from './kms/kms.ts'
@@ -62,7 +62,7 @@ export class DecryptingKeys {
   /** A copy for the caller. Rejects with ObjectIntegrityError, with SlowDown if too many are unknown, or as the KMS refuses. */
   async open(bucket: string, dek: WrappedDataKey): Promise<Buffer> {
     const cmks = this.#o.policy(bucket)
-    if (dek.cmkId !== cmks.cmk && !cmks.retired.includes(dek.cmkId))
+    if (!allowsCmk(cmks, dek.cmkId))
       throw integrity(
         `its CMK ${dek.cmkId} is not allowed for this bucket; if it is yours, name it under retired in the rule for the bucket`,
       )

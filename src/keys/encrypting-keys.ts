@@ -6,7 +6,8 @@ import { dekContext } from './dek-context.ts'
 import { isRefusal, orGrace, type SpareKey } from './grace.ts'
 import type { KeyPolicy } from './key-policy.ts'
 import type { KeyRing } from './key-ring.ts'
-import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
+import type { Kms } from './kms/kms.ts'
+import { type DataKeySource, newDataKey } from './new-data-key.ts'
 import { inS3Terms } from './s3-terms.ts'
 import { copyOfKey, requireUsable, requireWrapped } from './usable-key.ts'
 
@@ -37,7 +38,7 @@ export interface EncryptingKeysOptions {
   readonly ring: KeyRing
   readonly epoch: EpochLimits
   readonly graceMs: number
-  readonly source: 'kms' | 'local'
+  readonly source: DataKeySource
   /** Asked before a DEK is made: rejects if there is no such bucket. */
   readonly admit: (bucket: string) => Promise<unknown>
   readonly onMade: (bucket: string, dek: WrappedDataKey, plaintext: Uint8Array) => void
@@ -227,11 +228,12 @@ export class EncryptingKeys {
   }
 
   async #newEpoch(bucket: string): Promise<Epoch> {
-    const { realm, policy, ring, now } = this.#o
+    const { realm, policy, ring, now, kms, source } = this.#o
     const { cmk: cmkId } = policy(bucket)
     const dekId = randomBytes(16)
     const bornMs = now()
-    const dek = { dekId, cmkId, ...(await this.#newKey(cmkId, dekContext({ realm, bucket, dekId }))) }
+    const made = await newDataKey(kms, source, cmkId, dekContext({ realm, bucket, dekId }))
+    const dek = { dekId, cmkId, ...made }
     try {
       requireUsable(dek.plaintext)
       requireWrapped(dek.wrapped)
@@ -252,12 +254,6 @@ export class EncryptingKeys {
       graceUntilMs: 0,
       prefetchFromMs: 0,
     }
-  }
-
-  async #newKey(cmkId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
-    if (this.#o.source === 'kms') return this.#o.kms.generateDataKey(cmkId, context)
-    const plaintext = randomBytes(32)
-    return { plaintext, wrapped: await this.#o.kms.encrypt(cmkId, plaintext, context) }
   }
 }
 

@@ -54,6 +54,11 @@ export async function keyPolicy(rules: readonly KeyRule[], kms: OpenedKms): Prom
   return (bucket) => resolved.find(({ matches }) => matches(bucket))?.keys ?? fallback
 }
 
+/** Whether objects of the bucket may be sealed under this CMK. */
+export function allowsCmk({ cmk, retired }: BucketCmks, cmkId: string): boolean {
+  return cmkId === cmk || retired.includes(cmkId)
+}
+
 /** True if a client that says this means the bucket's CMK. */
 export function meansCmk(keys: BucketCmks, keyId: string): boolean {
   return keyId === keys.cmk || (keys.names ?? []).includes(keyId)

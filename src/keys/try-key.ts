@@ -1,7 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { dekContext } from './dek-context.ts'
-import type { EncryptionContext, GeneratedDataKey, Kms } from './kms/kms.ts'
+import type { Kms } from './kms/kms.ts'
 import { KmsError } from './kms/kms-error.ts'
+import { type DataKeySource, newDataKey } from './new-data-key.ts'
+import { isUsable } from './usable-key.ts'
 
 export interface KeyTrial {
   readonly kms: Kms
@@ -9,7 +11,7 @@ export interface KeyTrial {
   readonly realm: string
   readonly bucket: string
   /** As for data keys that are used. */
-  readonly source: 'kms' | 'local'
+  readonly source: DataKeySource
 }
 
 /**
@@ -18,13 +20,12 @@ export interface KeyTrial {
  */
 export async function tryKey({ kms, cmkId, realm, bucket, source }: KeyTrial): Promise<void> {
   const context = dekContext({ realm, bucket, dekId: randomBytes(16) })
-  const { plaintext, wrapped } = await newKey(kms, cmkId, context, source)
+  const { plaintext, wrapped } = await newDataKey(kms, source, cmkId, context)
   let unwrapped: Buffer | undefined
   try {
-    if (plaintext.length !== 32 || plaintext.equals(Buffer.alloc(32)))
-      throw new KmsError('protocol', 'NoKey', 'the service made a key that is none')
+    if (!isUsable(plaintext)) throw new KmsError('protocol', 'NoKey', 'the service made a key that is none')
     unwrapped = await kms.decrypt(cmkId, wrapped, context)
-    if (unwrapped.length !== 32 || !timingSafeEqual(plaintext, unwrapped))
+    if (unwrapped.length !== plaintext.length || !timingSafeEqual(plaintext, unwrapped))
       throw new KmsError(
         'protocol',
         'OtherKey',
@@ -34,15 +35,4 @@ export async function tryKey({ kms, cmkId, realm, bucket, source }: KeyTrial): P
     plaintext.fill(0)
     unwrapped?.fill(0)
   }
-}
-
-async function newKey(
-  kms: Kms,
-  cmkId: string,
-  context: EncryptionContext,
-  source: KeyTrial['source'],
-): Promise<GeneratedDataKey> {
-  if (source === 'kms') return kms.generateDataKey(cmkId, context)
-  const plaintext = randomBytes(32)
-  return { plaintext, wrapped: await kms.encrypt(cmkId, plaintext, context) }
 }

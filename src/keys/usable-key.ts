@@ -8,7 +8,11 @@ const ZERO = Buffer.alloc(KEY_BYTES)
 
 /** Nothing is ever sealed or opened under a short or a zero key, whatever the KMS says and whatever became of a cache entry. */
 export function requireUsable(key: Uint8Array): void {
-  if (key.length !== KEY_BYTES || ZERO.equals(key)) throw new SealgateError('InternalError')
+  if (!isUsable(key)) throw new SealgateError('InternalError')
+}
+
+export function isUsable(key: Uint8Array): boolean {
+  return key.length === KEY_BYTES && !ZERO.equals(key)
 }
 
 /** A wrapped key that fits no envelope and no record is no answer of a key service. */
