@@ -1,7 +1,7 @@
 import { childrenOf, childText, type XmlElement, xmlElement } from '../base/xml-reader.ts'
 import { SealgateError } from '../errors.ts'
+import { headBucket } from './buckets.ts'
 import type { Gateway } from './gateway.ts'
-import { checkBucket } from './names.ts'
 import { fit } from './subresources/shape.ts'
 import { ENCRYPTION } from './subresources/shapes.ts'
 
@@ -11,7 +11,7 @@ import { ENCRYPTION } from './subresources/shapes.ts'
  */
 
 export async function getBucketEncryption(gateway: Gateway, bucket: string): Promise<XmlElement> {
-  await requireBucket(gateway, bucket)
+  await headBucket(gateway, bucket)
   return xmlElement('ServerSideEncryptionConfiguration', [
     xmlElement('Rule', [
       xmlElement('ApplyServerSideEncryptionByDefault', [
@@ -29,7 +29,7 @@ export async function putBucketEncryption(
   bucket: string,
   document: XmlElement,
 ): Promise<void> {
-  await requireBucket(gateway, bucket)
+  await headBucket(gateway, bucket)
   if (document.name !== 'ServerSideEncryptionConfiguration')
     throw new SealgateError('MalformedXML', 'The root of this document is ServerSideEncryptionConfiguration.')
   const rules = childrenOf(fit(document, ENCRYPTION, 'client'), 'Rule')
@@ -58,10 +58,5 @@ export async function putBucketEncryption(
 
 /** Back to the default, which is the same: what the configuration says. */
 export async function deleteBucketEncryption(gateway: Gateway, bucket: string): Promise<void> {
-  await requireBucket(gateway, bucket)
-}
-
-async function requireBucket(gateway: Gateway, bucket: string): Promise<void> {
-  checkBucket(gateway, bucket)
-  await gateway.storage.headBucket(bucket)
+  await headBucket(gateway, bucket)
 }

@@ -1,10 +1,10 @@
-import { integrityError } from '../envelope/index.ts'
 import { isError } from '../errors.ts'
 import { ROTATE_PREFIX } from '../keys/index.ts'
 import { SCRATCH_PREFIX, type StoredUpload } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
 import { underWay } from './list-noted-uploads.ts'
 import { checkBucket } from './names.ts'
+import { storedUploads } from './stored-uploads.ts'
 import { deleteSystemObjects, putSystemObject, readSystemObject, systemObjects } from './system-bucket.ts'
 import { notedUploads, type PlacedUpload } from './upload-names.ts'
 import { UPLOADS_PREFIX, uploadPrefix } from './upload-state.ts'
@@ -64,7 +64,7 @@ export async function collectGarbage(
     onProgress()
     if (state.bucket !== bucket) {
       bucket = state.bucket
-      ;({ live, isKnown } = await storedUploads(collector, bucket))
+      ;({ live, isKnown } = await knownUploads(collector, bucket))
     }
     if (live.has(state.prefix) || (state.doneAt === null && !isKnown(state.prefix))) continue
     const since = state.doneAt ?? known[state.prefix] ?? now
@@ -123,15 +123,15 @@ async function* uploadStates(collector: Collector): AsyncGenerator<UploadState> 
 }
 
 /** What the store says of the uploads of a bucket, by the prefixes of their state. */
-interface StoredUploads {
+interface KnownUploads {
   readonly live: ReadonlySet<string>
   /** Whether it would list that upload. */
   readonly isKnown: (prefix: string) => boolean
 }
 
-const NOTHING_KNOWN: StoredUploads = { live: new Set(), isKnown: () => false }
+const NOTHING_KNOWN: KnownUploads = { live: new Set(), isKnown: () => false }
 
-async function storedUploads(collector: Collector, bucket: string): Promise<StoredUploads> {
+async function knownUploads(collector: Collector, bucket: string): Promise<KnownUploads> {
   const { storage, systemBucket } = collector
   if (storage.capabilities.listsUploads)
     return { live: await liveUploads(collector, bucket), isKnown: () => true }
@@ -158,24 +158,11 @@ function noneWithoutBucket(error: unknown): readonly StoredUpload[] {
 /** The prefixes of all uploads that the store knows of; a bucket that is gone has none. */
 async function liveUploads(collector: Collector, bucket: string): Promise<ReadonlySet<string>> {
   const live = new Set<string>()
-  const marker = { keyMarker: '', uploadIdMarker: '' }
   try {
     checkBucket(collector, bucket)
-    for (;;) {
-      const page = await collector.storage.listMultipartUploads({
-        bucket,
-        prefix: '',
-        delimiter: '',
-        ...marker,
-        maxUploads: 1000,
-      })
-      for (const { uploadId } of page.uploads) live.add(uploadPrefix({ bucket, uploadId }))
-      if (!page.isTruncated) return live
-      if (page.nextKeyMarker === marker.keyMarker && page.nextUploadIdMarker === marker.uploadIdMarker)
-        throw integrityError('a list of uploads does not go on')
-      marker.keyMarker = page.nextKeyMarker
-      marker.uploadIdMarker = page.nextUploadIdMarker
-    }
+    for await (const { uploadId } of storedUploads(collector.storage, { bucket, prefix: '' }))
+      live.add(uploadPrefix({ bucket, uploadId }))
+    return live
   } catch (error) {
     if (isError(error, 'NoSuchBucket')) return new Set()
     throw error

@@ -1,10 +1,10 @@
-import { integrityError } from '../envelope/index.ts'
 import type {
   ListMultipartUploadsRequest,
   ListMultipartUploadsResult,
   StoredUpload,
 } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
+import { storedUploads } from './stored-uploads.ts'
 import { type Noting, notedUploads, type PlacedUpload } from './upload-names.ts'
 import { UPLOADS_PREFIX } from './upload-state.ts'
 
@@ -72,15 +72,11 @@ async function notedKeys(
   gateway: Gateway,
   { bucket, prefix, delimiter, keyMarker, uploadIdMarker }: ListMultipartUploadsRequest,
 ): Promise<NotedKey[]> {
-  const byKey = new Map<string, PlacedUpload[]>()
-  for await (const upload of notedUploads(gateway, `${UPLOADS_PREFIX}${bucket}/`)) {
-    if (!upload.key.startsWith(prefix)) continue
-    const others = byKey.get(upload.key)
-    if (others === undefined) byKey.set(upload.key, [upload])
-    else others.push(upload)
-  }
+  const noted: PlacedUpload[] = []
+  for await (const upload of notedUploads(gateway, `${UPLOADS_PREFIX}${bucket}/`))
+    if (upload.key.startsWith(prefix)) noted.push(upload)
   const marker = Buffer.from(keyMarker)
-  return [...byKey]
+  return [...Map.groupBy(noted, ({ key }) => key)]
     .map(([key, uploads]) => ({ key, bytes: Buffer.from(key), uploads }))
     .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
     .filter(({ bytes }) => Buffer.compare(bytes, marker) >= (uploadIdMarker === '' ? 1 : 0))
@@ -100,17 +96,8 @@ export async function underWay(
 ): Promise<readonly StoredUpload[]> {
   const key = noted[0]?.key ?? ''
   const found = new Map<string, StoredUpload>()
-  const marker = { keyMarker: '', uploadIdMarker: '' }
-  for (;;) {
-    const asked = { bucket, prefix: key, delimiter: '', ...marker, maxUploads: 1000 }
-    const page = await storage.listMultipartUploads(asked)
-    for (const upload of page.uploads) if (upload.key === key) found.set(upload.uploadId, upload)
-    if (!page.isTruncated) break
-    if (page.nextKeyMarker === marker.keyMarker && page.nextUploadIdMarker === marker.uploadIdMarker)
-      throw integrityError('a list of uploads does not go on')
-    marker.keyMarker = page.nextKeyMarker
-    marker.uploadIdMarker = page.nextUploadIdMarker
-  }
+  for await (const upload of storedUploads(storage, { bucket, prefix: key }))
+    if (upload.key === key) found.set(upload.uploadId, upload)
   for (const { uploadId, prefix } of noted)
     if (!found.has(uploadId)) uploadNames?.set(prefix, { upload: null })
   return [...found.values()].sort((a, b) => (a.uploadId < b.uploadId ? -1 : 1))
