@@ -180,7 +180,9 @@ describe('documents that the store keeps', () => {
       await fails(lifecycle(odd), code, 400)
     const same = { ...rule, ID: 'same', Filter: { Prefix: '' } }
     await fails(lifecycle(same, same), 'InvalidArgument', 400)
+    await fails(lifecycle({ ...same, ID: 'i'.repeat(256) }), 'InvalidArgument', 400)
     await fails(rules(), 'NoSuchLifecycleConfiguration', 404)
+    await lifecycle({ ...same, ID: 'i'.repeat(255) })
   })
 
   it('the encryption of a bucket is the configured one, and asking for another is refused', async () => {

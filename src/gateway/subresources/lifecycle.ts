@@ -1,6 +1,8 @@
 import { childrenOf, childText, type XmlElement, xmlElement } from '../../base/xml-reader.ts'
 import { SealgateError } from '../../errors.ts'
 
+const MOST_ID_LENGTH = 255
+
 const ACTIONS = [
   'Expiration',
   'Transition',
@@ -17,6 +19,14 @@ export function checkLifecycle(document: XmlElement): XmlElement {
   const ids = new Set<string>()
   for (const rule of childrenOf(document, 'Rule')) {
     const id = childText(rule, 'ID') ?? ''
+    if (id.length > MOST_ID_LENGTH)
+      throw new SealgateError(
+        'InvalidArgument',
+        `ID length should not exceed allowed limit of ${MOST_ID_LENGTH}`,
+        {
+          details: { ArgumentName: 'ID', ArgumentValue: id.slice(0, 256) },
+        },
+      )
     if (id !== '' && ids.has(id))
       throw new SealgateError(
         'InvalidArgument',

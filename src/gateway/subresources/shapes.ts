@@ -36,7 +36,8 @@ const STORAGE_CLASS = /^[A-Za-z0-9_-]{1,64}$/
 
 export const LIFECYCLE = {
   'Rule+': {
-    'ID?': ID,
+    // Its length has an error of its own.
+    'ID?': /^.*$/s,
     'Prefix?': PREFIX,
     'Filter?': {
       'Prefix?': PREFIX,
