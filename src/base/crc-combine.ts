@@ -1,6 +1,6 @@
 /**
  * The CRC of two runs of bytes from the CRCs of each: crc(A ‖ B) = crc(A) · x^(8·|B|) + crc(B) over GF(2)[x] modulo the
- * CRC's polynomial, which holds where the register's start value equals its final XOR, as in all three CRCs here.
+ * CRC's polynomial, which holds where the register's start value equals its final XOR, as in all CRCs here.
  * Numbers are bit-reflected like the CRCs: the highest bit is the coefficient of x^0.
  */
 import type { ChecksumAlgorithm } from './checksum-algorithm.ts'
@@ -12,7 +12,7 @@ import type { ChecksumAlgorithm } from './checksum-algorithm.ts'
  * @throws TypeError for an algorithm that is no CRC; RangeError for a length or a value of the wrong size
  */
 export function combineCrc(
-  algorithm: ChecksumAlgorithm,
+  algorithm: ChecksumAlgorithm | 'CRC64XZ',
   first: Buffer,
   second: Buffer,
   secondLength: number,
@@ -78,8 +78,9 @@ class Field {
   }
 }
 
-const FIELDS: Readonly<Partial<Record<ChecksumAlgorithm, Field>>> = {
+const FIELDS: Readonly<Partial<Record<ChecksumAlgorithm | 'CRC64XZ', Field>>> = {
   CRC32: new Field(32, 0xedb88320n),
   CRC32C: new Field(32, 0x82f63b78n),
   CRC64NVME: new Field(64, 0x9a6c9329ac4bc9b5n),
+  CRC64XZ: new Field(64, 0xc96c5795d7870f42n),
 }

@@ -8,6 +8,7 @@ import {
   CHECKSUM_NAMES,
   type ChecksumAlgorithm,
 } from '../../src/base/checksum-algorithm.ts'
+import { crc64Xz } from '../../src/base/crc-64.ts'
 import { combineCrc } from '../../src/base/crc-combine.ts'
 
 const CRCS = ['CRC32', 'CRC32C', 'CRC64NVME'] as const
@@ -66,6 +67,27 @@ describe('createChecksum', () => {
   test('names the header of each algorithm', () => {
     assert.equal(checksumHeader('CRC64NVME'), 'x-amz-checksum-crc64nvme')
     assert.equal(checksumHeader('SHA256'), 'x-amz-checksum-sha256')
+  })
+})
+
+describe('crc64Xz', () => {
+  const xz = (...pieces: Uint8Array[]) => {
+    const running = crc64Xz()
+    for (const piece of pieces) running.update(piece)
+    return running.digest()
+  }
+
+  test('gives the published check value, and the one that COS shows for its example', () => {
+    assert.equal(xz(Buffer.from('123456789')).readBigUInt64BE(), 11051210869376104954n)
+    assert.equal(xz(Buffer.from('[Object Content]')).readBigUInt64BE(), 16749565679157681890n)
+  })
+
+  test('of two runs is that of the runs joined', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (a, b) => {
+        assert.deepEqual(combineCrc('CRC64XZ', xz(a), xz(b), b.length), xz(a, b))
+      }),
+    )
   })
 })
 
