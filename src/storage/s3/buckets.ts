@@ -30,10 +30,10 @@ export async function createBucket(
 /** By the store's own name of it. */
 export async function makeBucket(client: StoreClient, bucket: string, objectLock = false): Promise<void> {
   try {
-    await put(client, bucket, client.region, objectLock)
+    await put(client, bucket, client.dialect.location, objectLock)
   } catch (error) {
     // A store that knows no regions by name makes its buckets where it is.
-    if (!isError(error, 'InternalError')) throw error
+    if (client.dialect.location === null || !isError(error, 'InternalError')) throw error
     await put(client, bucket, 'us-east-1', objectLock)
   }
 }
@@ -62,14 +62,19 @@ function invalidName(bucket: string, stored: string, cause?: unknown): SealgateE
   return new SealgateError('InvalidBucketName', message, { cause, details: { BucketName: bucket } })
 }
 
-async function put(client: StoreClient, bucket: string, region: string, objectLock: boolean): Promise<void> {
+async function put(
+  client: StoreClient,
+  bucket: string,
+  region: string | null,
+  objectLock: boolean,
+): Promise<void> {
   const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
   await client.done({
     method: 'PUT',
     bucket,
     ...(objectLock ? { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } } : {}),
     // us-east-1 has no name of its own here.
-    ...(region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
+    ...(region === null || region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
     idempotent: true,
   })
 }

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isError, type SealgateError } from '../../errors.ts'
 import type { IncomingBody } from '../storage.ts'
 import type { Connections, WireResponse } from './connections.ts'
-import type { Credentials } from './credentials.ts'
-import { type Addressing, type Endpoint, type Query, storeTarget } from './endpoint.ts'
+import type { Dialect, PreparedCall } from './dialect.ts'
+import type { Query } from './endpoint.ts'
 import {
   badAnswer,
   ConnectionError,
@@ -12,17 +12,7 @@ import {
   storeError,
   unreachable,
 } from './errors.ts'
-import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
-import {
-  type BodyIntegrity,
-  checksumHeaderOf,
-  chunkedBody,
-  chunkedHeaders,
-  chunkedLength,
-  collectBody,
-  payloadOf,
-  SMALL_BODY_BYTES,
-} from './upload-body.ts'
+import { type BodyIntegrity, collectBody, SMALL_BODY_BYTES } from './upload-body.ts'
 
 export interface StoreCall {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
@@ -50,17 +40,6 @@ export interface StreamedBody {
   readonly checksum?: string
 }
 
-export interface StoreClientOptions {
-  readonly connections: Connections
-  readonly endpoint: Endpoint
-  readonly addressing: Addressing
-  readonly credentials: Credentials
-  /** Null to find out. */
-  readonly region: string | null
-  readonly answerTimeoutMs: number
-  readonly now?: () => number
-}
-
 const ATTEMPTS = 3
 /** Largest document that a store may answer; a page of 1000 names of 1024 bytes, all of them escaped, has about 4 MB. */
 const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -68,27 +47,12 @@ const MAX_ERROR_BYTES = 64 * 1024
 
 /** Signed calls to one store, sent again only where that cannot do anything twice. */
 export class StoreClient {
-  readonly #o: StoreClientOptions
-  #region: string
-  /** What capabilities found; until then every chunk is signed. */
-  integrity: BodyIntegrity = { signedChunks: true, checksum: false }
+  readonly dialect: Dialect
+  readonly #connections: Connections
 
-  constructor(options: StoreClientOptions) {
-    this.#o = options
-    this.#region = options.region ?? 'us-east-1'
-  }
-
-  get region(): string {
-    return this.#region
-  }
-
-  /** Amazon's own service, which does what its documents say. */
-  get isAmazon(): boolean {
-    return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
-  }
-
-  get secure(): boolean {
-    return this.#o.endpoint.secure
+  constructor(connections: Connections, dialect: Dialect) {
+    this.#connections = connections
+    this.dialect = dialect
   }
 
   /** A successful answer, whose body the caller consumes or destroys. Throws SealgateError, or the body's or the signal's own error. */
@@ -127,18 +91,18 @@ export class StoreClient {
     call: StoreCall,
     finish: (response: WireResponse) => Promise<T>,
   ): Promise<{ readonly result: T } | FailedOutcome> {
-    const signedFor = this.#region
+    const prepared = await this.dialect.prepare(call)
     try {
-      const response = await this.once(call)
+      const response = await this.#exchange(prepared)
       if (response.status < 300) return { result: await finish(response) }
-      const failure = await this.#whyRefused(call, response)
-      return { error: storeError(failure, call), failure, signedFor, sent: true }
+      const failure = prepared.refused(await this.#whyRefused(call, response))
+      return { error: storeError(failure, call), failure, prepared, sent: true }
     } catch (error) {
       if (error instanceof ConnectionError)
-        return { error: unreachable(error), failure: null, signedFor, sent: error.sent }
+        return { error: unreachable(error), failure: null, prepared, sent: error.sent }
       // The answer broke off.
       if (isError(error) && error.cause instanceof ConnectionError)
-        return { error, failure: null, signedFor, sent: true }
+        return { error, failure: null, prepared, sent: true }
       throw error
     }
   }
@@ -166,64 +130,30 @@ export class StoreClient {
 
   /** One exchange, whatever its status. A connection that breaks is a ConnectionError. */
   async once(call: StoreCall): Promise<WireResponse> {
-    const o = this.#o
-    const target = storeTarget(o.endpoint, o.addressing, call)
-    const { body } = call
-    const streamed = body === undefined || Buffer.isBuffer(body) ? null : body
-    const integrity = streamed?.integrity ?? this.integrity
-    const payload =
-      streamed !== null ? payloadOf(integrity) : Buffer.isBuffer(body) ? sha256(body) : EMPTY_SHA256
-    const { headers, chunks } = signRequest(
-      {
-        method: call.method,
-        path: target.path,
-        query: target.query,
-        headers: { host: target.host, ...call.headers, ...bodyHeaders(call, integrity) },
-        payload,
-      },
-      await o.credentials.get(),
-      this.#region,
-      (o.now ?? Date.now)(),
-    )
-    const wire = { ...headers, ...lengthHeader(body, integrity) }
-    return o.connections.request({
-      origin: target.origin,
-      method: call.method,
-      path: target.query === '' ? target.path : `${target.path}?${target.query}`,
-      headers: wire,
-      body: streamed === null ? asBuffer(body) : framed(streamed, integrity, chunks),
-      answerTimeoutMs: call.answerTimeoutMs ?? o.answerTimeoutMs,
-      signal: call.signal,
-    })
+    return this.#exchange(await this.dialect.prepare(call))
   }
 
-  async #mayRepeat(call: StoreCall, { failure, signedFor, sent }: FailedOutcome): Promise<boolean> {
+  async #exchange(prepared: PreparedCall): Promise<WireResponse> {
+    return prepared.answered(await this.#connections.request(prepared.request))
+  }
+
+  async #mayRepeat(call: StoreCall, { failure, prepared, sent }: FailedOutcome): Promise<boolean> {
     const whole = call.body === undefined || Buffer.isBuffer(call.body)
     // Nothing of it has left: not even a body has been touched.
     if (!sent) return true
     if (failure === null) return call.idempotent && whole
-    const learned = this.#learn(failure, signedFor)
+    const learned = await this.dialect.learn(failure, prepared)
     if (!whole || learned) return whole
-    if (failure.code === 'ExpiredToken' || failure.code === 'InvalidToken') return this.#o.credentials.renew()
     // These are said of requests that were not carried out.
     const refused = failure.status === 429 || failure.status === 503 || failure.code === 'SlowDown'
     return refused || (call.idempotent && failure.status >= 500 && failure.status !== 501)
-  }
-
-  /** True if the store named another region than the one that the request was signed for. */
-  #learn({ status, region }: StoreFailure, signedFor: string): boolean {
-    if (this.#o.region !== null || region === undefined || region === '' || region === signedFor) return false
-    if (status !== 400 && status !== 403 && status !== 301 && status !== 307) return false
-    this.#region = region
-    return true
   }
 }
 
 interface FailedOutcome {
   readonly error: SealgateError
   readonly failure: StoreFailure | null
-  /** The region; another call may have learned the right one meanwhile. */
-  readonly signedFor: string
+  readonly prepared: PreparedCall
   readonly sent: boolean
 }
 
@@ -235,26 +165,6 @@ async function withSmallBody(call: StoreCall): Promise<StoreCall> {
   const bytes = await collectBody(body.body, body.size)
   call.signal?.throwIfAborted()
   return { ...call, body: bytes }
-}
-
-/** On a POST, x-amz-checksum-* would speak of the object that comes of it. */
-function bodyHeaders({ method, body }: StoreCall, integrity: BodyIntegrity): Record<string, string> {
-  if (body === undefined || method !== 'PUT') return {}
-  if (!Buffer.isBuffer(body)) return chunkedHeaders(body.size, integrity)
-  return integrity.checksum ? checksumHeaderOf(body) : {}
-}
-
-function framed(body: StreamedBody, integrity: BodyIntegrity, chunks: ChunkSigner) {
-  return chunkedBody(body.body, body.size, integrity, chunks, body.checksum)
-}
-
-function asBuffer(body: StoreCall['body']): Buffer | null {
-  return Buffer.isBuffer(body) && body.length > 0 ? body : null
-}
-
-function lengthHeader(body: StoreCall['body'], integrity: BodyIntegrity): Record<string, string> {
-  if (body === undefined || Buffer.isBuffer(body)) return {}
-  return { 'content-length': String(chunkedLength(body.size, integrity)) }
 }
 
 /** Collects a document; one that is longer than any that S3 gives is refused before it fills the memory. */

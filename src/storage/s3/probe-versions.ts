@@ -16,7 +16,7 @@ import { setVersioning } from './versions.ts'
 type Conditions = StorageCapabilities['conditions']
 type Claimed = Pick<S3Capabilities, 'conditions' | 'copyObject' | 'versions'>
 
-/** Where such a bucket cannot be made nothing is known to be enforced, but on Amazon S3, which documents it. */
+/** Where such a bucket cannot be made nothing is known to be enforced. */
 export async function probeVersionedConditions(
   client: StoreClient,
   systemBucket: string,
@@ -26,7 +26,6 @@ export async function probeVersionedConditions(
   const { conditions, versions } = claimed
   const hasAny = Object.values(conditions).some(({ ifMatch, ifNoneMatch }) => ifMatch || ifNoneMatch)
   if (!versions || !hasAny) return NO_CONDITIONS
-  if (client.isAmazon) return conditions
   const bucket = probeBucketPrefix(systemBucket) + randomBytes(6).toString('hex')
   try {
     await makeBucket(client, bucket)

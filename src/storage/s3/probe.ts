@@ -32,10 +32,11 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
 export async function probe(
   client: StoreClient,
   bucket: string,
+  probeIntegrity: (scratch: Scratch) => Promise<S3Capabilities['integrity']>,
 ): Promise<Omit<S3Capabilities, 'versionedConditions'>> {
   const scratch = new Scratch(client, bucket)
   const probes = [
-    probeIntegrity(scratch, client.secure),
+    probeIntegrity(scratch),
     probePut(scratch),
     probeDelete(scratch),
     probeCopy(scratch),
@@ -346,7 +347,7 @@ async function probeVersions(client: StoreClient, bucket: string): Promise<boole
 }
 
 /** A checksum behind the body where a wrong one is noticed; signed chunks where it is not, and over connections that are not secure. */
-async function probeIntegrity(scratch: Scratch, secure: boolean): Promise<BodyIntegrity> {
+export async function probeIntegrity(scratch: Scratch, secure: boolean): Promise<BodyIntegrity> {
   const wanted = { signedChunks: !secure, checksum: true }
   const good = (await upload(scratch, wanted)) && !(await upload(scratch, wanted, 'AAAAAA=='))
   const fallback = { signedChunks: true, checksum: false }

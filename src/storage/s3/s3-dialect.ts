@@ -1,0 +1,118 @@
+import type { StoreCall, StreamedBody } from './client.ts'
+import type { Credentials } from './credentials.ts'
+import type { Dialect, PreparedCall } from './dialect.ts'
+import { type Addressing, type Endpoint, storeTarget } from './endpoint.ts'
+import type { StoreFailure } from './errors.ts'
+import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
+import {
+  type BodyIntegrity,
+  checksumHeaderOf,
+  chunkedBody,
+  chunkedHeaders,
+  chunkedLength,
+  payloadOf,
+} from './upload-body.ts'
+
+export interface S3DialectOptions {
+  readonly endpoint: Endpoint
+  readonly addressing: Addressing
+  readonly credentials: Credentials
+  /** Null to find out. */
+  readonly region: string | null
+  readonly answerTimeoutMs: number
+  readonly now?: () => number
+}
+
+/** S3 as it is: Signature Version 4, and large bodies in signed chunks or before a checksum. */
+export class S3Dialect implements Dialect {
+  readonly #o: S3DialectOptions
+  #region: string
+  /** What capabilities found; until then every chunk is signed. */
+  integrity: BodyIntegrity = { signedChunks: true, checksum: false }
+
+  constructor(options: S3DialectOptions) {
+    this.#o = options
+    this.#region = options.region ?? 'us-east-1'
+  }
+
+  get location(): string {
+    return this.#region
+  }
+
+  /** Amazon's own service, which does what its documents say. */
+  get isAmazon(): boolean {
+    return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
+  }
+
+  get secure(): boolean {
+    return this.#o.endpoint.secure
+  }
+
+  async prepare(call: StoreCall): Promise<PreparedCall> {
+    const o = this.#o
+    // Another call may learn the right one meanwhile.
+    const region = this.#region
+    const target = storeTarget(o.endpoint, o.addressing, call)
+    const { body } = call
+    const streamed = body === undefined || Buffer.isBuffer(body) ? null : body
+    const integrity = streamed?.integrity ?? this.integrity
+    const payload =
+      streamed !== null ? payloadOf(integrity) : Buffer.isBuffer(body) ? sha256(body) : EMPTY_SHA256
+    const { headers, chunks } = signRequest(
+      {
+        method: call.method,
+        path: target.path,
+        query: target.query,
+        headers: { host: target.host, ...call.headers, ...bodyHeaders(call, integrity) },
+        payload,
+      },
+      await o.credentials.get(),
+      region,
+      (o.now ?? Date.now)(),
+    )
+    const request = {
+      origin: target.origin,
+      method: call.method,
+      path: target.query === '' ? target.path : `${target.path}?${target.query}`,
+      headers: { ...headers, ...lengthHeader(body, integrity) },
+      body: streamed === null ? asBuffer(body) : framed(streamed, integrity, chunks),
+      answerTimeoutMs: call.answerTimeoutMs ?? o.answerTimeoutMs,
+      signal: call.signal,
+    }
+    return { request, region, answered: (response) => response, refused: (failure) => failure }
+  }
+
+  async learn(failure: StoreFailure, { region }: PreparedCall): Promise<boolean> {
+    if (this.#learnRegion(failure, region)) return true
+    const { code } = failure
+    return (code === 'ExpiredToken' || code === 'InvalidToken') && this.#o.credentials.renew()
+  }
+
+  /** True if the store named another region than the one that the request was signed for. */
+  #learnRegion({ status, region }: StoreFailure, signedFor: string | undefined): boolean {
+    if (this.#o.region !== null || region === undefined || region === '' || region === signedFor) return false
+    if (status !== 400 && status !== 403 && status !== 301 && status !== 307) return false
+    this.#region = region
+    return true
+  }
+}
+
+/** On a POST, x-amz-checksum-* would speak of the object that comes of it. */
+function bodyHeaders({ method, body }: StoreCall, integrity: BodyIntegrity): Record<string, string> {
+  if (body === undefined || method !== 'PUT') return {}
+  if (!Buffer.isBuffer(body)) return chunkedHeaders(body.size, integrity)
+  return integrity.checksum ? checksumHeaderOf(body) : {}
+}
+
+function framed(body: StreamedBody, integrity: BodyIntegrity, chunks: ChunkSigner) {
+  return chunkedBody(body.body, body.size, integrity, chunks, body.checksum)
+}
+
+function asBuffer(body: StoreCall['body']): Buffer | null {
+  return Buffer.isBuffer(body) && body.length > 0 ? body : null
+}
+
+function lengthHeader(body: StoreCall['body'], integrity: BodyIntegrity): Record<string, string> {
+  if (body === undefined || Buffer.isBuffer(body)) return {}
+  return { 'content-length': String(chunkedLength(body.size, integrity)) }
+}
