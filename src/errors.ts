@@ -91,6 +91,10 @@ export const ERRORS = {
     status: 400,
     message: 'The list of parts was not in ascending order. Parts must be ordered by part number.',
   },
+  InvalidPolicyDocument: {
+    status: 400,
+    message: 'The policy of the form is not one: a JSON object in base64 with expiration and conditions.',
+  },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable.' },
   InvalidRequest: { status: 400, message: 'The request is not valid.' },
   InvalidStorageClass: { status: 400, message: 'The storage class that you specified is not valid.' },
@@ -115,6 +119,10 @@ export const ERRORS = {
     message: 'The KMS key that you named is not configured for this bucket.',
   },
   MalformedPolicy: { status: 400, message: 'Policies must be valid JSON and name no other bucket.' },
+  MalformedPOSTRequest: {
+    status: 400,
+    message: 'The body of your POST request is not well-formed multipart/form-data.',
+  },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -126,6 +134,10 @@ export const ERRORS = {
       'The XML that you provided was not well formed or did not validate against our published schema.',
   },
   MaxMessageLengthExceeded: { status: 400, message: 'Your request was too big.' },
+  MaxPostPreDataLengthExceeded: {
+    status: 400,
+    message: 'Your POST request fields preceding the upload file were too large.',
+  },
   MetadataTooLarge: {
     status: 400,
     message: 'Your metadata headers exceed the maximum allowed metadata size.',

@@ -5,15 +5,17 @@ import type { Gateway } from '../gateway/gateway.ts'
 import { letContinue } from '../http/index.ts'
 import type { Answer, Context } from './context.ts'
 import { corsHeaders, preflight } from './cors.ts'
+import { authenticateForm } from './form/form-signature.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
 import { PLAINTEXT_HEADER } from './object-headers.ts'
-import { findOperation } from './operation-table.ts'
+import { findOperation, isFormPost } from './operation-table.ts'
+import { PostObject } from './operations/post-object.ts'
 import { checkExpectedOwner } from './owner.ts'
 import { withPresignedHeaders } from './presigned.ts'
 import { requestBody } from './request-body.ts'
 import { type Exchange, type RequestOutcome, writeAnswer, writeError } from './respond.ts'
-import { authenticate } from './sigv4.ts'
+import { type AuthenticateOptions, authenticate } from './sigv4.ts'
 import { parseTarget, type Target } from './target.ts'
 
 export interface S3HandlerOptions {
@@ -115,16 +117,10 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
     outcome.operation = 'CorsPreflight'
     return preflight(options.gateway, target, parts.headers)
   }
+  if (isUnsigned(target, parts.headers) && isFormPost(method, target)) return postForm(options, parts)
   const probe = bucketRegionProbe(options, method, target, parts.headers)
   if (probe !== null) return probe
-  const identity = authenticate(
-    { method, target, headers: parts.headers },
-    {
-      credentials: options.credentials,
-      region: options.strictRegion === true ? options.region : null,
-      now: options.now ?? Date.now,
-    },
-  )
+  const identity = authenticate({ method, target, headers: parts.headers }, authentication(options))
   outcome.accessKeyId = identity.accessKeyId
   const headers = identity.presigned ? withPresignedHeaders(parts.headers, target.query) : parts.headers
   const operation = findOperation(method, target, headers)
@@ -149,6 +145,28 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   return keepAlive(parts, options.keepAliveMs ?? 3000, () => operation.run(context))
 }
 
+function authentication({ credentials, strictRegion, region, now }: S3HandlerOptions): AuthenticateOptions {
+  return { credentials, region: strictRegion === true ? region : null, now: now ?? Date.now }
+}
+
+/** Its signature is one of its fields. */
+async function postForm(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
+  const { request, response, outcome, target, headers, signal } = parts
+  outcome.operation = 'PostObject'
+  checkExpectedOwner(headers)
+  const authenticating = authentication(options)
+  return PostObject({
+    ...{ gateway: options.gateway, request, target, headers, signal, now: authenticating.now },
+    bytes: readBody(request, response, options.idleTimeoutMs ?? 60_000),
+    authenticate: (fields) => authenticateForm(fields, authenticating),
+    onKnown: (known) => Object.assign(outcome, known),
+  })
+}
+
+function isUnsigned({ query }: Target, headers: RequestHeaders): boolean {
+  return headers.get('authorization') === undefined && !query.has('X-Amz-Signature')
+}
+
 /** An unsigned HEAD of a bucket tells the region even though it is denied: SDKs look it up that way. */
 function bucketRegionProbe(
   options: S3HandlerOptions,
@@ -156,8 +174,8 @@ function bucketRegionProbe(
   target: Target,
   headers: RequestHeaders,
 ): Answer | null {
-  const anonymous = headers.get('authorization') === undefined && !target.query.has('X-Amz-Signature')
-  if (method !== 'HEAD' || !anonymous || target.bucket === null || target.key !== null) return null
+  if (method !== 'HEAD' || !isUnsigned(target, headers) || target.bucket === null || target.key !== null)
+    return null
   return { status: 403, headers: { 'x-amz-bucket-region': options.region } }
 }
 

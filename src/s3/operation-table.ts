@@ -178,7 +178,7 @@ function rowsOf(resource: Subresource): Row[] {
 }
 
 /** The names of all operations, as the S3 API reference spells them. */
-export const OPERATIONS: readonly string[] = TABLE.map(({ name }) => name)
+export const OPERATIONS: readonly string[] = [...TABLE.map(({ name }) => name), 'PostObject']
 
 /** Parameters that choose an operation. */
 const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query).filter((name) => name !== 'id'))
@@ -208,10 +208,25 @@ export function findOperation(
     refuseStraySelectors(row, target)
     return row
   }
-  if (method === 'POST' && on === 'bucket') throw notImplemented('PostObject')
+  if (isFormPost(method, target))
+    throw new SealgateError(
+      'InvalidRequest',
+      'A form is signed by its own fields. Leave the Authorization header and the signature in the query out.',
+    )
   throw new SealgateError('MethodNotAllowed', undefined, {
     details: { Method: method, ResourceType: on.toUpperCase() },
   })
+}
+
+/**
+ * A POST to a bucket that chooses no operation is PostObject (API reference, "POST Object"). It is not in the table, as it is the one that its
+ * own body authenticates.
+ */
+export function isFormPost(method: string, { bucket, key, query }: Target): boolean {
+  if (method !== 'POST' || bucket === null || key !== null) return false
+  return query
+    .entries()
+    .every(([name]) => !SELECTORS.has(name) && operationOf(method, 'bucket', name, query) === null)
 }
 
 function refuseStraySelectors(row: Row, target: Target): void {

@@ -109,7 +109,8 @@ function readSize({ headers, method }: RequestBodyOptions, chunked: boolean): nu
   return size
 }
 
-function readMd5(headers: RequestHeaders): Buffer | null {
+/** The value of Content-MD5. */
+export function readMd5(headers: RequestHeaders): Buffer | null {
   const text = headers.get('content-md5')
   if (text === undefined) return null
   const value = decodeBase64(text, 16)
@@ -148,7 +149,7 @@ function readAnnounced(headers: RequestHeaders, chunked: boolean): readonly stri
   return names
 }
 
-interface ExpectedChecksum {
+export interface ExpectedChecksum {
   readonly algorithm: ChecksumAlgorithm
   /** Null: it comes in the trailer. */
   readonly value: Buffer | null
@@ -157,7 +158,8 @@ interface ExpectedChecksum {
 /** Headers of this prefix that are no values. */
 const NO_VALUES = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'])
 
-function readChecksum(headers: RequestHeaders, trailers: readonly string[]): ExpectedChecksum | null {
+/** @param trailers names of those that come behind the body */
+export function readChecksum(headers: RequestHeaders, trailers: readonly string[]): ExpectedChecksum | null {
   const sent = headers.names().filter((name) => name.startsWith('x-amz-checksum-') && !NO_VALUES.has(name))
   const names = [...sent, ...trailers]
   if (names.length > 1) {

@@ -4,7 +4,7 @@ import { isError, SealgateError } from '../errors.ts'
 import { expectsContinue } from '../http/index.ts'
 import type { Answer } from './context.ts'
 import type { Target } from './target.ts'
-import { errorDocument } from './xml.ts'
+import { plainDocument } from './xml.ts'
 
 /** What the log says of one request. */
 export interface RequestOutcome {
@@ -138,7 +138,7 @@ export function commonHeaders({ response, requestId, region, cors = {} }: Exchan
 }
 
 function documentOf(error: SealgateError, { requestId }: Exchange, target: Target | null): string {
-  return errorDocument({
+  return plainDocument('Error', {
     Code: error.kind,
     Message: error.message,
     ...error.details,

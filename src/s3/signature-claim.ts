@@ -31,8 +31,6 @@ export function readClaim(request: SignedRequest): Claim {
   if (presigned) return readQueryClaim(request)
   if (presignedV2) throw notVersion4()
   if (authorization !== undefined) return readHeaderClaim(request.headers, authorization)
-  if (request.method === 'POST' && /^multipart\/form-data\b/i.test(request.headers.get('content-type') ?? ''))
-    throw new SealgateError('NotImplemented', 'Uploads by an HTML form (POST Object) are not implemented.')
   throw new SealgateError(
     'AccessDenied',
     'Anonymous access is not allowed. Sign the request with an access key.',
@@ -139,7 +137,7 @@ function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt
 }
 
 /** Strict: 20130231T… is no time, though Date would make it one in March. */
-function parseTimestamp(text: string): number | null {
+export function parseTimestamp(text: string): number | null {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
   if (match === null) return null
   const [, year, month, day, hour, minute, second] = match

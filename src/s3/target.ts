@@ -32,12 +32,17 @@ export function parseTarget(rawUrl: string, host: string | undefined, domains: r
   const path = decode(mark < 0 ? origin : origin.slice(0, mark))
   const virtual = bucketOfHost(host, domains)
   const { bucket, key } = virtual === null ? splitPath(path) : { bucket: virtual, key: path.slice(1) || null }
-  if (key !== null && Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw new SealgateError('KeyTooLongError', undefined, {
-      details: { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: String(MAX_KEY_BYTES) },
-    })
-  }
+  if (key !== null) checkKeyLength(key)
   return { bucket, key, query, path }
+}
+
+/** @throws SealgateError KeyTooLongError */
+export function checkKeyLength(key: string): void {
+  const size = Buffer.byteLength(key)
+  if (size <= MAX_KEY_BYTES) return
+  throw new SealgateError('KeyTooLongError', undefined, {
+    details: { Size: String(size), MaxSizeAllowed: String(MAX_KEY_BYTES) },
+  })
 }
 
 /** Decoded parameters in their order. `?name` is a name with an empty value. */

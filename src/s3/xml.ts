@@ -22,9 +22,9 @@ export function xmlDocument(root: string, content: XmlTree | string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${inner(content)}</${root}>`
 }
 
-/** Error documents have no namespace (S3 API reference, "REST error responses"). */
-export function errorDocument(content: XmlTree): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${inner(content)}</Error>`
+/** Errors and answers to forms have no namespace (S3 API reference, "REST error responses"). */
+export function plainDocument(root: 'Error' | 'PostResponse', content: XmlTree): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}>${inner(content)}</${root}>`
 }
 
 function inner(content: XmlTree | string): string {

@@ -63,7 +63,7 @@ function section(name: string, pattern: RegExp): string {
 function namedIn(text: string): string[] {
   return [...text.matchAll(/[A-Z][A-Za-z]+2?/g)]
     .map(([name]) => name)
-    .filter((name) => /^(List|Create|Head|Delete|Get|Put|Copy|Upload|Complete|Abort)[A-Z]/.test(name))
+    .filter((name) => /^(List|Create|Head|Delete|Get|Put|Copy|Post|Upload|Complete|Abort)[A-Z]/.test(name))
 }
 
 /** The operations on a sub-resource, which all are in the operation table. */

@@ -1,6 +1,8 @@
 import type { XmlElement } from '../../base/xml-reader.ts'
 import { SealgateError } from '../../errors.ts'
 import { type Tag, taggingDocument, tagsOf } from '../../storage/tagging.ts'
+import { fit } from './shape.ts'
+import { TAGGING } from './shapes.ts'
 
 export type { Tag } from '../../storage/tagging.ts'
 
@@ -39,6 +41,13 @@ function fits(text: string, most: number): boolean {
 
 export function checkTagging(document: XmlElement, on: 'object' | 'bucket'): XmlElement {
   return taggingDocument(checkTags(tagsOf(document), on))
+}
+
+/** The tags of a client's document. */
+export function readTagging(document: XmlElement): readonly Tag[] {
+  if (document.name !== 'Tagging')
+    throw new SealgateError('MalformedXML', 'The root of this document is Tagging.')
+  return checkTags(tagsOf(fit(document, TAGGING, 'client')), 'object')
 }
 
 function invalid(message: string, key: string): SealgateError {
