@@ -23,7 +23,7 @@ function checked(tags: readonly Tag[]): readonly Tag[] {
 
 export function getObjectTagging(call: Call): Answer {
   const object = named(call)
-  if (object.tags.length === 0 && call.face === 'cos') throw new CosRefusal('NoSuchTagSet')
+  if (object.tags.length === 0) throw new CosRefusal('NoSuchTagSet')
   const Tag = object.tags.map(({ Key, Value }) => ({ Key, Value }))
   return { headers: versionHeader(call, object), body: cosDocument('Tagging', { TagSet: { Tag } }) }
 }
