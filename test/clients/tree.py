@@ -110,3 +110,12 @@ def search(root: Path) -> tuple[int, dict[str, int]]:
             for name, needle in MARKERS.items():
                 hits[name] += data.find(needle) >= 0
     return total, hits
+
+
+def payload(size: int) -> bytes:
+    """Random bytes with every marker in them, if there is room for it."""
+    data = bytearray(os.urandom(size))
+    for name, at in (("head", 0), ("text", size // 4), ("middle", size // 2), ("tail", size - 64)):
+        if size >= 256:
+            data[at : at + 64] = MARKERS[name]
+    return bytes(data)

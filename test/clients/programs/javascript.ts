@@ -19,10 +19,11 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 
-const Bucket = 'javascript'
 const PREFIX = 'tree/'
 const endpoint = process.env['LANE_ENDPOINT']
-if (endpoint === undefined) throw new TypeError('expected LANE_ENDPOINT')
+const Bucket = process.env['LANE_BUCKET']
+if (endpoint === undefined || Bucket === undefined)
+  throw new TypeError('expected LANE_ENDPOINT and LANE_BUCKET')
 const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true })
 
 const [command, path = ''] = process.argv.slice(2)

@@ -1,0 +1,90 @@
+"""How clients come onto the machine: Debian's packages, or pip, Go and npm into .lanes. All do nothing when it is there."""
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from client import Unavailable
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+LANES = ROOT / ".lanes"
+BIN = LANES / "bin"
+NODE = ROOT / "node_modules/.bin/node"
+
+
+@contextmanager
+def alone():
+    """Worktrees may share one .lanes: one installs at a time."""
+    LANES.mkdir(exist_ok=True)
+    with open(LANES / "install.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def call(*command, timeout=1800, **env) -> str:
+    done = subprocess.run([str(part) for part in command], env={**os.environ, **env}, capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} exit {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+    return done.stdout + done.stderr
+
+
+def apt(package: str, *programs: str) -> None:
+    """`programs` are what the package brings (absolute paths, or names to be found); by default one of its own name."""
+    def missing() -> bool:
+        return any(shutil.which(program) is None for program in programs or (package,))
+
+    with alone():
+        if not missing():
+            return
+        as_root = [] if os.getuid() == 0 else ["sudo"]
+        install = [*as_root, "apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+        try:
+            call(*install, DEBIAN_FRONTEND="noninteractive")
+        except RuntimeError:  # the lists may be old
+            call(*as_root, "apt-get", "update", "-q")
+            call(*install, DEBIAN_FRONTEND="noninteractive")
+        if missing():
+            raise RuntimeError(f"{package} did not bring {programs or package}")
+
+
+def venv(name: str, *requirements: str) -> Path:
+    """A virtual environment .lanes/`name` with exactly these requirements (`boto3==1.43.3`); returns its bin directory."""
+    where = LANES / name
+    note = where / "requirements.txt"
+    wanted = "\n".join(requirements) + "\n"
+    with alone():
+        if not note.exists() or note.read_text() != wanted:
+            call("python3", "-m", "venv", where)
+            call(where / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *requirements)
+            note.write_text(wanted)
+    return where / "bin"
+
+
+def go(module: str, program: str, **env) -> Path:
+    """`go install module@version` into .lanes/bin as `program-version`, which is returned."""
+    name, version = module.rsplit("@", 1)
+    target = BIN / f"{program}-{version}"
+    with alone():
+        if not target.exists():
+            if shutil.which("go") is None:
+                raise Unavailable("needs Go")
+            build = LANES / "go-build" / f"{program}-{version}"
+            call("go", "install", f"{name}@{version}", GOBIN=str(build), GOFLAGS="-mod=mod", **env)
+            BIN.mkdir(exist_ok=True)
+            built = build / program
+            (built if built.exists() else next(build.iterdir())).rename(target)
+            shutil.rmtree(build)
+    return target
+
+
+def version_of(*command, pattern: str = r"\d+(?:\.\d+)+") -> str:
+    """The first thing in the output of a command that looks like a version."""
+    output = call(*command)
+    found = re.search(pattern, output)
+    if found is None:
+        raise RuntimeError(f"no version in the output of {command[0]}: {output[:200]}")
+    return found.group(0)
