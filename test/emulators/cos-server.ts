@@ -184,11 +184,12 @@ class Cos implements CosService {
     if (fault !== undefined && (await instead(fault, request, response))) return
     const operation = OPERATIONS[name]
     if (operation === undefined) throw new CosRefusal('NotImplemented')
+    const act = () => operation(this.#call(request, target, access, fault))
     const answer =
       fault?.kind === 'inside'
         ? await drained(request, errorInside(fault.code))
-        : await operation(this.#call(request, target, access, fault))
-    await write(response, answered(answer, access.face), fault)
+        : await inWords(access.face, act)
+    await write(response, { ...answer, headers: headersOf(access.face, answer.headers) }, fault)
   }
 
   #call(request: IncomingMessage, target: Target, access: Access, fault: Fault | undefined): Call {
@@ -246,14 +247,20 @@ async function drained(request: IncomingMessage, answer: Answer): Promise<Answer
   return answer
 }
 
+async function inWords(face: Access['face'], act: () => Promise<Answer> | Answer): Promise<Answer> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!(error instanceof CosRefusal)) throw error
+    throw new CosRefusal(error.code, error.message, headersOf(face, error.headers))
+  }
+}
+
 /** What S3's clients read is named as S3 names it. */
-function answered(answer: Answer, face: 'cos' | 's3'): Answer {
-  if (face === 'cos') return answer
-  const headers = Object.entries(answer.headers ?? {}).map(([name, value]) => [
-    name === 'x-cos-hash-crc64ecma' ? name : name.replace(/^x-cos-/, 'x-amz-'),
-    value,
-  ])
-  return { ...answer, headers: Object.fromEntries(headers) as Record<string, string> }
+function headersOf(face: Access['face'], headers: Answer['headers'] = {}): Record<string, string> {
+  const named = (name: string) =>
+    face === 'cos' || name === 'x-cos-hash-crc64ecma' ? name : name.replace(/^x-cos-/, 'x-amz-')
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [named(name), value]))
 }
 
 export type { Fault, ObjectVersion }

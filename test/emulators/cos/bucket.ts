@@ -1,5 +1,5 @@
 /** A bucket of the emulator: keys in the order of their bytes, each with its versions, and what lists see of them, which may be old. */
-import { randomBytes } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Blob, Content } from './blobs.ts'
 import { CosRefusal } from './refusal.ts'
 
@@ -17,6 +17,8 @@ export interface Attributes {
 
 export interface ObjectVersion extends Attributes {
   readonly versionId: string
+  /** Grows with every write. */
+  readonly order: number
   readonly isDeleteMarker: false
   /** Without quotes. */
   readonly etag: string
@@ -26,6 +28,7 @@ export interface ObjectVersion extends Attributes {
 
 export interface DeleteMarker {
   readonly versionId: string
+  readonly order: number
   readonly isDeleteMarker: true
   readonly lastModified: number
 }
@@ -94,20 +97,23 @@ export class Bucket {
       if (newest.isDeleteMarker) throw new CosRefusal('NoSuchKey', undefined, markerHeaders(newest))
       return newest
     }
-    if (!/^(null|[A-Za-z0-9+/=]{16,64})$/.test(versionId)) throw new CosRefusal('InvalidArgument')
-    const found = versions.find((version) => version.versionId === versionId)
+    const found = this.named(key, versionId)
     if (found === undefined) throw new CosRefusal('NoSuchVersion')
     if (found.isDeleteMarker) throw new CosRefusal('MethodNotAllowed', undefined, markerHeaders(found))
     return found
   }
 
-  /** The id that a write now would give its version. */
-  nextVersionId(): string {
-    return this.versioning === 'Enabled'
-      ? Buffer.from(`${1_844_000_000_000_000 - Date.now()}${randomBytes(6).toString('hex')}`).toString(
-          'base64url',
-        )
-      : 'null'
+  /** A version of any kind by its id, which must be one that COS can have given. */
+  named(key: string, versionId: string): Version | undefined {
+    if (versionId !== 'null' && orderOf(versionId) === null) throw new CosRefusal('InvalidArgument')
+    return this.versions(key).find((version) => version.versionId === versionId)
+  }
+
+  /** What a write now gives its version: an id that says its place, unless that is `null`. */
+  next(): Pick<ObjectVersion, 'versionId' | 'order' | 'lastModified'> {
+    const order = ++writes
+    const id = Buffer.from(`${FIRST_ID - BigInt(order)}${randomInt(1e5, 1e6)}`).toString('base64url')
+    return { order, versionId: this.versioning === 'Enabled' ? id : 'null', lastModified: wholeSecond() }
   }
 
   /** Adds a version; one that is `null` takes the place of the one that was. */
@@ -183,6 +189,15 @@ async function release(version: Version): Promise<void> {
 
 function markerHeaders({ versionId }: DeleteMarker): Record<string, string> {
   return { 'x-cos-delete-marker': 'true', 'x-cos-version-id': versionId }
+}
+
+const FIRST_ID = 18_445_000_000_000_000n
+let writes = 0
+
+/** The place of a version among others by its id; null if COS cannot have given that. */
+export function orderOf(versionId: string): number | null {
+  const [, id] = /^(1844\d{13})\d+$/.exec(Buffer.from(versionId, 'base64url').toString('latin1')) ?? []
+  return id === undefined ? null : Number(FIRST_ID - BigInt(id))
 }
 
 /** COS's times are whole seconds. */

@@ -1,5 +1,5 @@
 /** Copies of objects, whole and by parts. */
-import { type Attributes, type ObjectVersion, wholeSecond } from './bucket.ts'
+import type { Attributes, ObjectVersion } from './bucket.ts'
 import { type Answer, attributesOf, type Call, checkKey, checkOverwrite, decimal, iso } from './call.ts'
 import { newEtag } from './etag.ts'
 import { CosRefusal } from './refusal.ts'
@@ -25,11 +25,10 @@ export async function copyObject(call: Call): Promise<Answer> {
   const { content } = source.object
   const version: ObjectVersion = {
     ...attributes,
-    versionId: bucket.nextVersionId(),
+    ...bucket.next(),
     isDeleteMarker: false,
     etag: service.md5Etags ? source.object.etag : newEtag(),
     content: content.hold(),
-    lastModified: wholeSecond(),
   }
   await bucket.add(key, version)
   const VersionId = bucket.versioning === 'Enabled' ? version.versionId : undefined

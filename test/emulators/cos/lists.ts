@@ -1,5 +1,12 @@
 /** Lists of objects, versions and uploads. What lists of objects and versions see may be old (`Horizon`). */
-import { type Bucket, compareNames, type ObjectVersion, type Upload, type Version } from './bucket.ts'
+import {
+  type Bucket,
+  compareNames,
+  type ObjectVersion,
+  orderOf,
+  type Upload,
+  type Version,
+} from './bucket.ts'
 import { type Answer, type Call, iso } from './call.ts'
 import { CosRefusal } from './refusal.ts'
 import { cosDocument, listName } from './xml.ts'
@@ -168,9 +175,12 @@ function versionPage(bucket: Bucket, a: Asked, keyMarker: string, idMarker: stri
   return { entries, prefixes, next: null }
 }
 
+/** Also where the one that is named is gone by now, unless that was `null`. */
 function versionsBehind(versions: readonly Version[], idMarker: string): readonly Version[] {
   const at = versions.findIndex(({ versionId }) => versionId === idMarker)
-  return at < 0 ? [] : versions.slice(at + 1)
+  if (at >= 0) return versions.slice(at + 1)
+  const order = orderOf(idMarker)
+  return order === null ? [] : versions.filter((version) => version.order < order)
 }
 
 function shownVersion({ key, version, isLatest }: Entry, { encoding }: Asked) {

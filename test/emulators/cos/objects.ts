@@ -1,7 +1,7 @@
 /** Operations of single objects, and the deletion of many. */
 import { childrenOf, childText } from '../../../src/base/xml-reader.ts'
 import { Content } from './blobs.ts'
-import { type Bucket, type ObjectVersion, wholeSecond } from './bucket.ts'
+import type { Bucket, ObjectVersion } from './bucket.ts'
 import {
   type Answer,
   attributesOf,
@@ -33,11 +33,10 @@ export async function putObject(call: Call): Promise<Answer> {
   }
   const version: ObjectVersion = {
     ...attributes,
-    versionId: bucket.nextVersionId(),
+    ...bucket.next(),
     isDeleteMarker: false,
     etag: service.md5Etags ? blob.md5 : newEtag(),
     content: new Content([blob]),
-    lastModified: wholeSecond(),
   }
   await bucket.add(key, version)
   return {
@@ -160,7 +159,7 @@ interface Removed {
 /** With a version that goes for ever; without one the key is hidden where the bucket has versions. */
 async function remove(bucket: Bucket, key: string, versionId: string | undefined): Promise<Removed> {
   if (versionId !== undefined) {
-    const version = bucket.versions(key).find((other) => other.versionId === versionId)
+    const version = bucket.named(key, versionId)
     if (version !== undefined) await bucket.remove(key, version)
     return { versionId, isDeleteMarker: version?.isDeleteMarker === true }
   }
@@ -168,11 +167,7 @@ async function remove(bucket: Bucket, key: string, versionId: string | undefined
     for (const version of bucket.versions(key)) await bucket.remove(key, version)
     return { isDeleteMarker: false }
   }
-  const marker = {
-    versionId: bucket.nextVersionId(),
-    isDeleteMarker: true,
-    lastModified: wholeSecond(),
-  } as const
+  const marker = { ...bucket.next(), isDeleteMarker: true } as const
   await bucket.add(key, marker)
   return { versionId: marker.versionId, isDeleteMarker: true }
 }

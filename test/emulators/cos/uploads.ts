@@ -73,11 +73,10 @@ export async function completeUpload(call: Call): Promise<Answer> {
   const content = new Content(blobs).hold()
   const version: ObjectVersion = {
     ...upload.attributes,
-    versionId: bucket.nextVersionId(),
+    ...bucket.next(),
     isDeleteMarker: false,
     etag: `${newEtag()}-${blobs.length}`,
     content,
-    lastModified: wholeSecond(),
   }
   await bucket.add(key, version)
   for (const { blob } of upload.parts.values()) await blob.release()
