@@ -4,11 +4,11 @@ import type { ServerResponse } from 'node:http'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { CopyObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { createSystemObject, readSystemObject } from '../../src/gateway/system-bucket.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type Ignored, type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { converse, parseAnswer, send, signed } from '../lib/raw-http.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 import { WatchedKms } from '../lib/watched-kms.ts'
 
 const CMK = 'local:00000000000000aa'
@@ -37,11 +37,7 @@ function intercept(call: string, response: ServerResponse): boolean {
 
 async function start(ignores: readonly Ignored[] = []): Promise<Stack> {
   const server = await startS3Server({ ignores, intercept: (call, _, response) => intercept(call, response) })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', systemBucket: 'records' },
-    credentials: { accessKeyId, secretAccessKey },
-  })
+  const store = await openStoreBefore(server)
   const kms = new WatchedKms('r', [CMK])
   const gateway = await startGateway({ store, keys: { kms, policy: () => ({ cmk: CMK, retired: [] }) } })
   const s3 = gateway.client()

@@ -15,12 +15,12 @@ import {
   type S3Client,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { TestBucket } from '../lib/bucket.ts'
 import { collect } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { send } from '../lib/raw-http.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'lied-about'
@@ -54,10 +54,10 @@ const contents = new Map<string, Buffer>()
 
 before(async () => {
   server = await startS3Server({ intercept })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', systemBucket: 'sealgate-system' },
-    ...{ credentials: { accessKeyId, secretAccessKey }, idleTimeoutMs: 800, answerTimeoutMs: 5000 },
+  const store = await openStoreBefore(server, {
+    systemBucket: 'sealgate-system',
+    idleTimeoutMs: 800,
+    answerTimeoutMs: 5000,
   })
   gateway = await startGateway({ store })
   s3 = gateway.client({ responseChecksumValidation: 'WHEN_REQUIRED' })

@@ -5,11 +5,11 @@ import { after, before, describe, it } from 'node:test'
 import { HeadObjectCommand, ListPartsCommand } from '@aws-sdk/client-s3'
 import { sealPartRecord, segmentsSize } from '../../src/envelope/index.ts'
 import { readInit, uploadPrefix } from '../../src/gateway/upload-state.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { type SentPart, TestBucket } from '../lib/bucket.ts'
 import { oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 import { SparseParts } from '../lib/sparse-parts.ts'
 
 const MIB = 1024 * 1024
@@ -25,11 +25,7 @@ let bucket: TestBucket
 
 before(async () => {
   server = await startS3Server({ wrap: sparse.wrap })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', systemBucket: 'sealgate-system' },
-    credentials: { accessKeyId, secretAccessKey },
-  })
+  const store = await openStoreBefore(server, { systemBucket: 'sealgate-system' })
   gateway = await startGateway({ store })
   bucket = await TestBucket.create(gateway.client({ responseChecksumValidation: 'WHEN_REQUIRED' }), Bucket)
 })

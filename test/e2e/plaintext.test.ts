@@ -11,11 +11,11 @@ import {
   S3Client,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { send } from '../lib/raw-http.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'mixed'
@@ -32,15 +32,8 @@ before(async () => {
   server = await startS3Server()
   const { endpoint, accessKeyId, secretAccessKey } = server
   const credentials = { accessKeyId, secretAccessKey }
-  const options = {
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials,
-    systemBucket: 'records',
-  } as const
   const readsPlaintext = (name: string) => name === Bucket
-  gateway = await startGateway({ store: await openS3Storage(options), readsPlaintext })
+  gateway = await startGateway({ store: await openStoreBefore(server), readsPlaintext })
   s3 = gateway.client({ responseChecksumValidation: 'WHEN_REQUIRED' })
   behind = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
   bucket = await TestBucket.create(s3, Bucket)

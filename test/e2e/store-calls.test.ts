@@ -10,10 +10,10 @@ import {
   ListPartsCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type Ignored, type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const MIB = 1024 * 1024
 const Bucket = 'counted'
@@ -28,14 +28,7 @@ interface Stack {
 
 async function start(ignores: readonly Ignored[] = []): Promise<Stack> {
   const server = await startS3Server({ ignores })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials: { accessKeyId, secretAccessKey },
-    systemBucket: 'records',
-  })
+  const store = await openStoreBefore(server)
   const gateway = await startGateway({ store })
   // Checksums on reads would cost the footer of large objects.
   const s3 = gateway.client({ responseChecksumValidation: 'WHEN_REQUIRED' })

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3'
 import { storedSize } from '../../src/envelope/index.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { ListObjectsResult, Storage } from '../../src/storage/storage.ts'
 import { startS3Server } from '../emulators/s3-server.ts'
 import { TestBucket } from '../lib/bucket.ts'
 import { oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { realStore } from '../lib/real-store.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const OBJECTS = Number(process.env['LANE_OBJECTS'] ?? 3500)
 const Bucket = 'very-long'
@@ -21,11 +21,7 @@ async function start(): Promise<{ gateway: TestGateway; fill: Storage; close(): 
     return { gateway, fill: gateway.storage, close: () => gateway.close() }
   }
   const server = await startS3Server()
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', systemBucket: 'sealgate-system' },
-    credentials: { accessKeyId, secretAccessKey },
-  })
+  const store = await openStoreBefore(server, { systemBucket: 'sealgate-system' })
   const gateway = await startGateway({ store, wrap: counting })
   const close = async () => {
     await gateway.close()

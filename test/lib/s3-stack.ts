@@ -1,8 +1,8 @@
 import type { S3Client } from '@aws-sdk/client-s3'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
 import { startGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts'
 import { realStore } from './real-store.ts'
+import { openStoreBefore } from './s3-storage.ts'
 
 /** A gateway before an S3 server whose buckets have other names than clients use. */
 export interface S3Stack {
@@ -30,15 +30,7 @@ export async function startEmulatedStack(
   more: TestGatewayOptions = {},
 ): Promise<S3Stack & { readonly server: S3Server }> {
   const server = await startS3Server(options)
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const store = await openS3Storage({
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials: { accessKeyId, secretAccessKey },
-    systemBucket: 'sealgate-system',
-    bucketPrefix: 'acme-',
-  })
+  const store = await openStoreBefore(server, { systemBucket: 'sealgate-system', bucketPrefix: 'acme-' })
   const gateway = await startGateway({ store, ...more })
   const close = async () => {
     await gateway.close()

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { isError } from '../../src/errors.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import { type CopyObjectRequest, OVERWRITTEN, type Storage } from '../../src/storage/storage.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { collect, oneChunk } from '../lib/bytes.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const ATTRIBUTES = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
 const [bucket, key] = ['copies', 'target']
@@ -15,14 +15,7 @@ let storage: Storage
 
 before(async () => {
   server = await startS3Server({ ignores: ['copy-source-if-match', 'copy', 'complete', 'delete'] })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  storage = await openS3Storage({
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials: { accessKeyId, secretAccessKey },
-    systemBucket: 'records',
-  })
+  storage = await openStoreBefore(server)
   await storage.createBucket(bucket)
 })
 after(async () => {

@@ -5,9 +5,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorKind, isError } from '../../src/errors.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 /** What comes between the store and its client: sees the head of a request, and may answer in the place of the server. */
 type Fault = (head: string, socket: Socket) => boolean
@@ -44,13 +44,8 @@ before(async () => {
     socket.on('close', () => sockets.delete(socket))
   })
   await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve))
-  const { accessKeyId, secretAccessKey } = server
-  storage = await openS3Storage({
+  storage = await openStoreBefore(server, {
     endpoint: `http://127.0.0.1:${(between.address() as AddressInfo).port}`,
-    region: null,
-    addressing: 'path',
-    credentials: { accessKeyId, secretAccessKey },
-    systemBucket: 'records',
     idleTimeoutMs: 700,
     answerTimeoutMs: 1000,
     connectTimeoutMs: 2000,

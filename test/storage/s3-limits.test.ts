@@ -3,24 +3,16 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { isError } from '../../src/errors.ts'
-import { openS3Storage, type S3StorageOptions } from '../../src/storage/s3.ts'
 import { OVERWRITTEN, type Storage } from '../../src/storage/storage.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { collect, oneChunk } from '../lib/bytes.ts'
 import { startGateway } from '../lib/gateway.ts'
 import { converse, parseAnswer, signed } from '../lib/raw-http.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const MIB = 1024 * 1024
 const ATTRIBUTES = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
-
-function open({ endpoint, accessKeyId, secretAccessKey }: S3Server, more: Partial<S3StorageOptions> = {}) {
-  const credentials = { accessKeyId, secretAccessKey }
-  return openS3Storage({
-    ...{ endpoint, region: null, addressing: 'path', credentials, systemBucket: 'records' },
-    ...more,
-  })
-}
 
 async function withServer(options: S3ServerOptions, run: (server: S3Server) => Promise<void>): Promise<void> {
   const server = await startS3Server(options)
@@ -41,7 +33,7 @@ describe('an object that is too large for CopyObject', () => {
     run: (storage: Storage, server: S3Server, etag: string, data: Buffer) => Promise<void>,
   ) =>
     withServer({ maxCopyBytes: limits.maxCopyBytes, ...options }, async (server) => {
-      const storage = await open(server, { limits })
+      const storage = await openStoreBefore(server, { limits })
       try {
         await storage.createBucket('b')
         const data = randomBytes(12 * MIB + 1)
@@ -116,7 +108,7 @@ describe('an object that is too large for CopyObject', () => {
 
 it('a PUT or a part beyond the limits of S3 is EntityTooLarge before a byte of it is asked for', async () => {
   await withServer({}, async (server) => {
-    const gateway = await startGateway({ store: await open(server) })
+    const gateway = await startGateway({ store: await openStoreBefore(server) })
     try {
       const bucket = await TestBucket.create(gateway.client(), 'sizes')
       await bucket.put('k', 'x')
@@ -151,7 +143,9 @@ it('a PUT or a part beyond the limits of S3 is EntityTooLarge before a byte of i
 
 it('limits that a server has of its own are what clients have, less what sealing adds', async () => {
   await withServer({}, async (server) => {
-    const gateway = await startGateway({ store: await open(server, { limits: { maxPutBytes: 100_000 } }) })
+    const gateway = await startGateway({
+      store: await openStoreBefore(server, { limits: { maxPutBytes: 100_000 } }),
+    })
     try {
       const bucket = await TestBucket.create(gateway.client(), 'sizes')
       await bucket.put('k', Buffer.alloc(99_616))
@@ -166,7 +160,7 @@ it('limits that a server has of its own are what clients have, less what sealing
 describe('a server in another region', () => {
   it('is signed for its own also by calls that were under way when it was named', async () => {
     await withServer({ region: 'eu-central-1' }, async (server) => {
-      const storage = await open(server, { readOnly: true })
+      const storage = await openStoreBefore(server, { readOnly: true })
       try {
         await server.storage.createBucket('b')
         const request = { bucket: 'b', prefix: '', delimiter: '', startAfter: '', maxKeys: 10 }
@@ -179,7 +173,7 @@ describe('a server in another region', () => {
 
   it('is signed for its own once it has named it, in the document of its refusal', async () => {
     await withServer({ region: 'eu-central-1' }, async (server) => {
-      const storage = await open(server)
+      const storage = await openStoreBefore(server)
       try {
         await storage.createBucket('b')
         server.counted()
@@ -201,11 +195,25 @@ describe('a server in another region', () => {
 
   it('is refused, and named, where the configuration insists on one', async () => {
     await withServer({ region: 'eu-central-1' }, async (server) => {
-      await assert.rejects(open(server, { region: 'us-west-2' }), (error: unknown) => {
+      await assert.rejects(openStoreBefore(server, { region: 'us-west-2' }), (error: unknown) => {
         assert.ok(isError(error))
         assert.match(error.reason ?? '', /AuthorizationHeaderMalformed \(it names the region eu-central-1\)/)
         return true
       })
     })
+  })
+})
+
+describe('a server whose lists of uploads do not go on behind an upload', () => {
+  it('is one that does not list them, so that the keys are noted', async () => {
+    for (const [ignores, listsUploads] of [
+      [[], true],
+      [['upload-markers'], false],
+    ] as const)
+      await withServer({ ignores }, async (server) => {
+        const storage = await openStoreBefore(server)
+        assert.equal(storage.capabilities.listsUploads, listsUploads)
+        await storage.close()
+      })
   })
 })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { oneChunk } from '../lib/bytes.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 const bucket = 'many'
 let server: S3Server
@@ -20,15 +20,7 @@ before(async () => {
     return true
   }
   server = await startS3Server({ intercept })
-  const { endpoint, accessKeyId, secretAccessKey } = server
-  const credentials = { accessKeyId, secretAccessKey }
-  storage = await openS3Storage({
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials,
-    systemBucket: 'records',
-  })
+  storage = await openStoreBefore(server)
   await storage.createBucket(bucket)
 })
 afterEach(() => {

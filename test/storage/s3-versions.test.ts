@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { isError, SealgateError } from '../../src/errors.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
+import { openStoreBefore } from '../lib/s3-storage.ts'
 
 interface Opened {
   readonly server: S3Server
@@ -14,16 +14,8 @@ interface Opened {
 
 async function open(options: S3ServerOptions = {}): Promise<Opened> {
   const server = await startS3Server(options)
-  const { endpoint, accessKeyId, secretAccessKey } = server
   const warnings: string[] = []
-  const storage = await openS3Storage({
-    endpoint,
-    region: null,
-    addressing: 'path',
-    credentials: { accessKeyId, secretAccessKey },
-    systemBucket: 'records',
-    warn: (message) => warnings.push(message),
-  })
+  const storage = await openStoreBefore(server, { warn: (message) => warnings.push(message) })
   const close = async () => {
     await storage.close()
     await server.close()
