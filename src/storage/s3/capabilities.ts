@@ -15,6 +15,8 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly integrity: BodyIntegrity
   /** `/a` is another object than `a`; where it is not, names that begin with a slash are refused. */
   readonly leadingSlash: boolean
+  /** `a//b` and `a/./b` are other objects than `a/b`, or refused; where they are not, names with such parts are refused. */
+  readonly emptyParts: boolean
   /** If-Match of a write must come without quotes. */
   readonly bareIfMatch: boolean
   /** Names in a list of uploads are encoded though the list does not say so. */
@@ -45,6 +47,7 @@ export const UNPROBED: S3Capabilities = {
   decodesPartSource: false,
   integrity: { signedChunks: true, checksum: false },
   leadingSlash: true,
+  emptyParts: true,
   bareIfMatch: false,
   encodesUploads: false,
   foldsUploads: false,

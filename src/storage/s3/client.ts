@@ -18,7 +18,7 @@ export interface StoreCall {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   /** The store's own name of it. */
   readonly bucket?: string | undefined
-  readonly key?: string
+  readonly key?: string | undefined
   readonly query?: Query
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>> | undefined

@@ -82,6 +82,9 @@ const SAME: readonly ErrorKind[] = [
 const ALIASES: Readonly<Record<string, ErrorKind>> = {
   // What was sent did not arrive as it was sent.
   BadDigest: 'SlowDown',
+  // Of servers that keep objects in directories.
+  DirectoryObjectContainsData: 'InvalidURI',
+  ExistingObjectIsDirectory: 'InvalidURI',
   IncompleteBody: 'SlowDown',
   // A bucket that cannot have that name is not there.
   InvalidBucketName: 'NoSuchBucket',
@@ -89,6 +92,7 @@ const ALIASES: Readonly<Record<string, ErrorKind>> = {
   InvalidRetentionPeriod: 'InvalidArgument',
   NoSuchReplicationConfiguration: 'ReplicationConfigurationNotFoundError',
   NoSuchTagSetError: 'NoSuchTagSet',
+  ObjectParentIsFile: 'InvalidURI',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
   ThrottlingException: 'SlowDown',
@@ -156,7 +160,7 @@ export function storeError(
 }
 
 const REFUSED_NAME =
-  'The storage behind the gateway takes no object of that name: it keeps objects in directories, where no part of a name is ".", ".." or empty.'
+  'The storage behind the gateway takes no object of that name: it keeps objects in directories, where no part of a name is ".", ".." or empty, and what is an object may be no directory as well.'
 
 /** Some stores do not say which argument: of those that a client can choose it is the only one. */
 function isOfStorageClass({ status, code }: StoreFailure, sent: Readonly<Record<string, string>>): boolean {

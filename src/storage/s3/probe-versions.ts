@@ -10,7 +10,8 @@ import { makeBucket } from './buckets.ts'
 import type { S3Capabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
 import { nameDecoder, readResult } from './documents.ts'
-import { probeComplete, probeCopy, probeDelete, probePut, Scratch } from './probe.ts'
+import { probeComplete, probeCopy, probeDelete, probePut } from './probe.ts'
+import { Scratch } from './scratch.ts'
 import { setVersioning } from './versions.ts'
 
 type Conditions = StorageCapabilities['conditions']
@@ -47,12 +48,15 @@ export async function probeVersionedConditions(
 
 async function tryIn(client: StoreClient, bucket: string, claimed: Claimed): Promise<Conditions> {
   const scratch = new Scratch(client, bucket)
-  const [put, remove, copy, complete] = await Promise.all([
+  const [put, hidden, remove, copy, complete] = await Promise.all([
     probePut(scratch),
+    probeHidden(scratch),
     probeDelete(scratch),
     probeCopy(scratch),
     probeComplete(scratch),
   ])
+  // What takes a delete marker for an object in one write does so in all.
+  if (!hidden) return NO_CONDITIONS
   const { conditions } = claimed
   const kept = {
     put: both(conditions.put, put.conditions),
@@ -67,6 +71,15 @@ async function tryIn(client: StoreClient, bucket: string, claimed: Claimed): Pro
     conditions.complete[kind] === kept.complete[kind] &&
     conditions.put[kind] === kept.put[kind]
   return { ...kept, copy: { ifMatch: copies('ifMatch'), ifNoneMatch: copies('ifNoneMatch') } }
+}
+
+/** Whether a key that a delete marker hides is absent for conditions. */
+async function probeHidden(scratch: Scratch): Promise<boolean> {
+  const etag = await scratch.put('hidden')
+  const put = async (headers: Readonly<Record<string, string>>) =>
+    (await scratch.ask('hidden', { method: 'PUT', headers, body: Buffer.from('probe') })).status
+  await scratch.ask('hidden', { method: 'DELETE' })
+  return (await put({ 'if-match': etag })) !== 200 && (await put({ 'if-none-match': '*' })) === 200
 }
 
 function both(a: ConditionSupport, b: ConditionSupport): ConditionSupport {

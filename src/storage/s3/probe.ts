@@ -3,17 +3,17 @@
  * scratch keys of the system bucket, once at every start. Each line asks for something that must be refused, and something that must
  * not.
  */
-import { randomBytes } from 'node:crypto'
-import { childrenOf, childText, readXml, type XmlElement } from '../../base/xml-reader.ts'
-import { isError, SealgateError } from '../../errors.ts'
+import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
+import { SealgateError } from '../../errors.ts'
 import type { ConditionSupport } from '../capabilities.ts'
-import { SCRATCH_PREFIX } from '../storage.ts'
 import { type S3Capabilities, UNPROBED } from './capabilities.ts'
-import { readAll, type StoreCall, type StoreClient } from './client.ts'
+import { readAll, type StoreClient } from './client.ts'
 import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
 import { ConnectionError } from './errors.ts'
-import { readEtag, type STORED_HEADERS } from './headers.ts'
+import type { STORED_HEADERS } from './headers.ts'
+import { probeEmptyParts, probeLeadingSlash } from './probe-names.ts'
+import { rootOf, Scratch } from './scratch.ts'
 import type { BodyIntegrity } from './upload-body.ts'
 
 const MORE_METADATA_BYTES = 4096
@@ -45,10 +45,11 @@ export async function probe(
     probeUploads(scratch),
     probeAttributes(scratch),
     probeLeadingSlash(scratch),
+    probeEmptyParts(scratch),
     probeVersions(client, bucket),
   ] as const
   try {
-    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, versions] =
+    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, emptyParts, versions] =
       await Promise.all(probes)
     const { copySourceIfMatch, copyObject } = copy
     const either = (write: keyof ConditionSupport) =>
@@ -67,6 +68,7 @@ export async function probe(
       bareIfMatch: put.bareIfMatch,
       ...uploads,
       leadingSlash,
+      emptyParts,
       versions,
       ...kept,
     }
@@ -74,80 +76,6 @@ export async function probe(
     // One that fails leaves the others under way, and what they make after this would stay.
     await Promise.allSettled(probes)
     await scratch.clear()
-  }
-}
-
-/** Keys that go away again. */
-export class Scratch {
-  readonly #client: StoreClient
-  readonly #bucket: string
-  readonly #prefix = `${SCRATCH_PREFIX}${randomBytes(8).toString('hex')}/`
-  readonly #keys = new Set<string>()
-
-  constructor(client: StoreClient, bucket: string) {
-    this.#client = client
-    this.#bucket = bucket
-  }
-
-  name(key: string): { readonly bucket: string; readonly key: string } {
-    this.#keys.add(key)
-    return { bucket: this.#bucket, key: this.#prefix + key }
-  }
-
-  /** The status of the answer, that of an error in the document of a success included, and the document. */
-  async ask(
-    key: string,
-    call: Pick<StoreCall, 'method'> & Partial<StoreCall>,
-  ): Promise<{ status: number; headers: Readonly<Record<string, string>>; bytes: Buffer }> {
-    const { status, headers, body } = await this.#client.once({
-      idempotent: false,
-      ...this.name(key),
-      ...call,
-    })
-    const bytes = await readAll(body, 1024 * 1024)
-    return { status: status === 200 && isErrorDocument(bytes) ? 400 : status, headers, bytes }
-  }
-
-  /** Puts a small object and gives its ETag in quotes. */
-  async put(key: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-    const answer = await this.#client.done({
-      method: 'PUT',
-      ...this.name(key),
-      headers: { 'content-type': 'text/plain', ...headers },
-      body: Buffer.from('probe'),
-      idempotent: true,
-    })
-    return `"${readEtag(answer['etag'])}"`
-  }
-
-  async list(query: Readonly<Record<string, string | number>>): Promise<Buffer> {
-    const call: StoreCall = { method: 'GET', bucket: this.#bucket, query, idempotent: true }
-    return (await this.#client.document(call)).bytes
-  }
-
-  get prefix(): string {
-    return this.#prefix
-  }
-
-  async clear(): Promise<void> {
-    const deletions = [...this.#keys].map((key) => this.ask(key, { method: 'DELETE' }))
-    await Promise.allSettled(deletions)
-  }
-}
-
-function isErrorDocument(bytes: Buffer): boolean {
-  return rootOf(bytes) === 'Error'
-}
-
-/** Null if it is no document. */
-function rootOf(bytes: Buffer): string | null {
-  try {
-    return readXml(bytes, () => {
-      throw new SealgateError('MalformedXML')
-    }).name
-  } catch (error) {
-    if (isError(error)) return null
-    throw error
   }
 }
 
@@ -241,6 +169,8 @@ async function probeUploads(
   const query = { uploads: '', 'encoding-type': 'url', 'max-uploads': 1000 }
   const list = readResult(await scratch.list({ ...query, 'key-marker': scratch.prefix }), UPLOADS)
   const isOurs = (upload: XmlElement) => childText(upload, 'UploadId') === uploadId
+  const page = { uploads: '', 'key-marker': `${scratch.prefix}${key}`, 'upload-id-marker': uploadId }
+  const pages = (await scratch.ask(key, { method: 'GET', query: page, key: undefined })).status === 200
   const found = childrenOf(list, 'Upload').find(isOurs)
   // Some find none by part of a key, and without a prefix only what they have in memory.
   const below = readResult(await scratch.list({ ...query, prefix: scratch.prefix }), UPLOADS)
@@ -250,7 +180,7 @@ async function probeUploads(
   const abort = async () => (await scratch.ask(key, { method: 'DELETE', query: { uploadId } })).status
   await abort()
   return {
-    listsUploads: found !== undefined && childrenOf(below, 'Upload').some(isOurs),
+    listsUploads: pages && found !== undefined && childrenOf(below, 'Upload').some(isOurs),
     foldsUploads: childrenOf(folded, 'CommonPrefixes').some((prefix) => childText(prefix, 'Prefix')),
     listsBehindNoPart:
       behind.status === 200 && childrenOf(readResult(behind.bytes, 'ListPartsResult'), 'Part').length === 1,
@@ -322,15 +252,6 @@ async function probeMetadata(scratch: Scratch): Promise<number> {
     if (!(error instanceof ConnectionError)) throw error
   }
   return UNPROBED.metadataBytes
-}
-
-async function probeLeadingSlash(scratch: Scratch): Promise<boolean> {
-  const { key } = scratch.name('slash')
-  const name = { key: `/${key}` }
-  const { status } = await scratch.ask('slash', { method: 'PUT', body: small, ...name })
-  const isOther = (await scratch.ask('slash', { method: 'HEAD' })).status === 404
-  if (isOther) await scratch.ask('slash', { method: 'DELETE', ...name })
-  return status === 200 && isOther
 }
 
 /** The system bucket never gets versions, so it is only asked whether it has them; a server without versions does not know the question. */

@@ -30,7 +30,17 @@ export function stored(store: Store, { bucket, key }: ObjectName): { bucket: str
       'InvalidURI',
       'The storage behind the gateway drops a slash at the beginning of a key, which would make it the key of another object.',
     )
+  if (!store.capabilities.emptyParts && hasEmptyPart(key))
+    throw new SealgateError(
+      'InvalidURI',
+      'The storage behind the gateway keeps objects in directories, where a part of a key that is empty, "." or ".." would make it the key of another object.',
+    )
   return { bucket: store.names.stored(bucket), key }
+}
+
+/** A slash at the end is no part: that of a directory. */
+function hasEmptyPart(key: string): boolean {
+  return /\/\/|(^|\/)\.{1,2}(\/|$)/.test(key)
 }
 
 export async function headBucket(store: Store, bucket: string): Promise<StoredBucket> {

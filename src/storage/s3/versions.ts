@@ -79,13 +79,23 @@ async function listObjectVersions(
       nextVersionIdMarker: '',
     }
   }
+  return versionsPage(store, { ...request, keyMarker, versionIdMarker }, request.maxKeys)
+}
+
+/** Behind the version or the common prefix that the markers name; some servers begin with that one, and so never come to an end by pages of one. */
+async function versionsPage(
+  store: Store,
+  request: ListObjectVersionsRequest,
+  most: number,
+): Promise<ListObjectVersionsResult> {
+  const { keyMarker, versionIdMarker, maxKeys } = request
   const answer = store.client.document({
     method: 'GET',
     bucket: store.names.stored(request.bucket),
     query: {
       versions: '',
       'encoding-type': 'url',
-      'max-keys': request.maxKeys,
+      'max-keys': most,
       prefix: request.prefix || undefined,
       delimiter: request.delimiter || undefined,
       'key-marker': keyMarker || undefined,
@@ -100,19 +110,37 @@ async function listObjectVersions(
   const listed = result.children
     .filter((element) => element.name === 'Version' || element.name === 'DeleteMarker')
     .map((element) => readEntry(element, name))
-  const entries = await withoutLoss(store, request.bucket, listed)
+  const entries = inOrder(await withoutLoss(store, request.bucket, listed))
   // A marker without a version is behind all of its key's, and there are servers that take it to be before them.
-  const versions = entries.filter(
-    ({ key }) => versionIdMarker !== '' || keyMarker === '' || key !== keyMarker,
+  const versions = entries.filter(({ key, versionId }) =>
+    versionIdMarker === ''
+      ? keyMarker === '' || key !== keyMarker
+      : key !== keyMarker || versionId !== versionIdMarker,
   )
-  const commonPrefixes = prefixes(result, name)
+  const listedPrefixes = prefixes(result, name)
+  const commonPrefixes = listedPrefixes.filter((prefix) => prefix !== keyMarker)
   const more = isTruncated(result)
+  const repeats = entries.length + listedPrefixes.length > versions.length + commonPrefixes.length
+  if (more && repeats && versions.length + commonPrefixes.length === 0) {
+    if (most > maxKeys) throw badAnswer('a list of versions that does not go on')
+    return versionsPage(store, request, maxKeys + 1)
+  }
   return {
     versions,
     commonPrefixes,
     isTruncated: more,
-    ...(more ? markers(result, name, entries, commonPrefixes) : NO_MARKERS),
+    ...(more ? markers(result, name, entries, listedPrefixes) : NO_MARKERS),
   }
+}
+
+/** By key: there are servers that list all delete markers of a page behind its versions. Within a key as the server has them, the newest first. */
+function inOrder<T extends { readonly key: string; readonly isLatest: boolean }>(
+  entries: readonly T[],
+): readonly T[] {
+  return entries
+    .map((entry) => ({ entry, bytes: Buffer.from(entry.key) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes) || Number(b.entry.isLatest) - Number(a.entry.isLatest))
+    .map(({ entry }) => entry)
 }
 
 const NO_MARKERS = { nextKeyMarker: '', nextVersionIdMarker: '' }
@@ -154,7 +182,11 @@ function markers(
   const last = versions.at(-1)
   const end = later(last?.key, commonPrefixes.at(-1)) ?? name(childText(result, 'NextKeyMarker'))
   if (end === '') throw badAnswer('a list that goes on, and not where')
-  if (end === last?.key) return { nextKeyMarker: end, nextVersionIdMarker: last.versionId }
+  if (end === last?.key) {
+    const told = childText(result, 'NextVersionIdMarker')?.trim()
+    const isThere = versions.some(({ key, versionId }) => key === end && versionId === told)
+    return { nextKeyMarker: end, nextVersionIdMarker: isThere && told !== undefined ? told : last.versionId }
+  }
   const isEmpty = versions.length + commonPrefixes.length === 0
   return {
     nextKeyMarker: end,
