@@ -141,10 +141,15 @@ async function start(config: Config, { credentials, log, release }: Start): Prom
     credentials: (id) => (id === credentials.accessKeyId ? credentials.secretAccessKey : undefined),
     region: config.region ?? 'us-east-1',
     strictRegion: config.region !== null,
+    signatureV2: config.signatureV2 === 'accept',
     domains: config.domains,
     idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: (outcome) => logRequest(log, outcome),
   })
+  if (config.signatureV2 === 'accept')
+    log.warn(
+      'signatureV2: accept takes requests whose bodies nobody signed, by a hash that is given up elsewhere (docs/security.md)',
+    )
   if (config.plaintext.some((rule) => rule.plaintext === 'read'))
     log.warn(
       { buckets: config.plaintext },

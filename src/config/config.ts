@@ -31,6 +31,7 @@ export interface Config {
   readonly workers: number
   readonly region: string | null
   readonly domains: readonly string[]
+  readonly signatureV2: 'refuse' | 'accept'
   /** Null until the first start has made them. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
@@ -103,6 +104,7 @@ function build({ values, rules }: Settings): Config {
     workers: number('workers'),
     region: values.get('region') as string | null,
     domains: values.get('domains') as readonly string[],
+    signatureV2: values.get('signatureV2') as Config['signatureV2'],
     credentials:
       values.get('accessKeyId') === null
         ? null

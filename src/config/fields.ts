@@ -51,6 +51,13 @@ export const FIELDS = {
     form: 'a list of domains, such as [s3.example.com]',
     hint: 'base domains of virtual-host style addresses, lower case, such as s3.example.com',
   },
+  signatureV2: {
+    type: 'choice',
+    env: 'SEALGATE_SIGNATURE_V2',
+    default: 'refuse',
+    values: ['refuse', 'accept'],
+    hint: 'whether requests with Signature Version 2 (SHA-1, no hash of the body) are taken from clients that know no other: accept or refuse',
+  },
   accessKeyId: {
     type: 'string',
     env: 'SEALGATE_ACCESS_KEY_ID',

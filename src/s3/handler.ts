@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isError, SealgateError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { letContinue } from '../http/index.ts'
+import type { SignedRequest } from './canonical-request.ts'
 import type { Answer, Context } from './context.ts'
 import { corsHeaders, preflight } from './cors.ts'
-import { authenticateForm } from './form/form-signature.ts'
+import { type AuthenticateFormOptions, authenticateForm } from './form/form-signature.ts'
 import { RequestHeaders } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
 import { PLAINTEXT_HEADER } from './object-headers.ts'
@@ -15,7 +16,8 @@ import { checkExpectedOwner } from './owner.ts'
 import { withPresignedHeaders } from './presigned.ts'
 import { requestBody } from './request-body.ts'
 import { type Exchange, type RequestOutcome, writeAnswer, writeError } from './respond.ts'
-import { type AuthenticateOptions, authenticate } from './sigv4.ts'
+import { authenticateVersion2, isVersion2 } from './sigv2.ts'
+import { authenticate, type Identity } from './sigv4.ts'
 import { parseTarget, type Target } from './target.ts'
 
 export interface S3HandlerOptions {
@@ -26,6 +28,8 @@ export interface S3HandlerOptions {
   readonly region: string
   /** Refuse signatures for other regions. */
   readonly strictRegion?: boolean
+  /** Accept Signature Version 2 beside version 4; default false. */
+  readonly signatureV2?: boolean
   /** Base domains of virtual-host style. */
   readonly domains: readonly string[]
   /** How long a body may be silent before the request is answered RequestTimeout; default 60 000. */
@@ -120,7 +124,7 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   if (isUnsigned(target, parts.headers) && isFormPost(method, target)) return postForm(options, parts)
   const probe = bucketRegionProbe(options, method, target, parts.headers)
   if (probe !== null) return probe
-  const identity = authenticate({ method, target, headers: parts.headers }, authentication(options))
+  const identity = authenticated(options, { method, target, headers: parts.headers })
   outcome.accessKeyId = identity.accessKeyId
   const headers = identity.presigned ? withPresignedHeaders(parts.headers, target.query) : parts.headers
   const operation = findOperation(method, target, headers)
@@ -145,8 +149,16 @@ async function run(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   return keepAlive(parts, options.keepAliveMs ?? 3000, () => operation.run(context))
 }
 
-function authentication({ credentials, strictRegion, region, now }: S3HandlerOptions): AuthenticateOptions {
-  return { credentials, region: strictRegion === true ? region : null, now: now ?? Date.now }
+function authenticated(options: S3HandlerOptions, request: SignedRequest): Identity {
+  const authenticating = authentication(options)
+  return authenticating.acceptsVersion2 && isVersion2(request)
+    ? authenticateVersion2(request, authenticating)
+    : authenticate(request, authenticating)
+}
+
+function authentication(options: S3HandlerOptions): AuthenticateFormOptions {
+  const { credentials, strictRegion, region, signatureV2 = false, now = Date.now } = options
+  return { credentials, region: strictRegion === true ? region : null, acceptsVersion2: signatureV2, now }
 }
 
 /** Its signature is one of its fields. */
@@ -164,7 +176,9 @@ async function postForm(options: S3HandlerOptions, parts: Parts): Promise<Answer
 }
 
 function isUnsigned({ query }: Target, headers: RequestHeaders): boolean {
-  return headers.get('authorization') === undefined && !query.has('X-Amz-Signature')
+  return (
+    headers.get('authorization') === undefined && !query.has('X-Amz-Signature') && !query.has('Signature')
+  )
 }
 
 /** An unsigned HEAD of a bucket tells the region even though it is denied: SDKs look it up that way. */

@@ -181,7 +181,7 @@ function rowsOf(resource: Subresource): Row[] {
 export const OPERATIONS: readonly string[] = [...TABLE.map(({ name }) => name), 'PostObject']
 
 /** Parameters that choose an operation. */
-const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query).filter((name) => name !== 'id'))
+export const SELECTORS = new Set(TABLE.flatMap(({ query = [] }) => query).filter((name) => name !== 'id'))
 
 /**
  * NotImplemented names the operation; a method that S3 does not have is MethodNotAllowed. A parameter that chooses an operation, and not

@@ -58,18 +58,22 @@ export function checkLifetime(o: {
 /**
  * A presigned URL may carry x-amz-* fields in its query; they count as the headers of that name, as they were signed like them. Those
  * of the signature itself do not, nor does the checksum of no bytes: SDKs that sign a URL for a body which they have not got put it
- * there, and S3 takes no notice of it.
+ * there, and S3 takes no notice of it. Version 2 signs these too (`all`), and two more.
  * @throws SealgateError InvalidArgument for what no header can hold: a line break in metadata would be stored, and never be answered
  */
-export function withPresignedHeaders(headers: RequestHeaders, query: Query): RequestHeaders {
+export function withPresignedHeaders(
+  headers: RequestHeaders,
+  query: Query,
+  { all = false }: { readonly all?: boolean } = {},
+): RequestHeaders {
+  const isVersion2 = query.has('AWSAccessKeyId')
   const fields = query
     .entries()
     .map(([name, value]) => [name.toLowerCase(), Buffer.from(value).toString('latin1')] as const)
     .filter(
       ([name, value]) =>
-        name.startsWith('x-amz-') &&
-        !NOT_HEADERS.test(name) &&
-        EMPTY_CHECKSUMS.get(name) !== value &&
+        (name.startsWith('x-amz-') || (isVersion2 && VERSION_2.includes(name))) &&
+        (all || (!NOT_HEADERS.test(name) && EMPTY_CHECKSUMS.get(name) !== value)) &&
         headers.get(name) === undefined,
     )
   for (const [name, value] of fields) {
@@ -84,6 +88,8 @@ export function withPresignedHeaders(headers: RequestHeaders, query: Query): Req
 /** RFC 9110 sections 5.1 and 5.5, as the parser of real headers has it. */
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+const VERSION_2 = ['content-md5', 'content-type']
 
 const NOT_HEADERS =
   /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256|sdk-checksum-algorithm)$/

@@ -40,7 +40,7 @@ export function readClaim(request: SignedRequest): Claim {
   )
 }
 
-function notVersion4(): SealgateError {
+export function notVersion4(): SealgateError {
   return new SealgateError(
     'InvalidRequest',
     'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 (signature_version = s3v4 in boto3 and aws-cli).',
@@ -124,13 +124,14 @@ function readNames(kind: MalformedKind, text: string): readonly string[] {
 }
 
 /** x-amz-date, or else Date, in ISO 8601's basic format or as an HTTP date; botocore writes GMT as -0000 (RFC 5322 section 3.3). */
-function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt: number } {
+export function readRequestTime(headers: RequestHeaders): { timestamp: string; signedAt: number } {
   const text = headers.get('x-amz-date') ?? headers.get('date')
   const basic = text === undefined ? null : parseTimestamp(text)
   if (text !== undefined && basic !== null) return { timestamp: text, signedAt: basic }
   const http =
     text !== undefined && /^[A-Z][a-z]{2}, .* (GMT|[+-]0000)$/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(http)) {
+  // Before the epoch is no time of a request either.
+  if (!(http >= 0)) {
     throw new SealgateError('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   }
   return { timestamp: new Date(http).toISOString().replace(/[-:]|\.\d+/g, ''), signedAt: http }

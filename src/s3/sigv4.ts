@@ -10,7 +10,7 @@ import type { RequestHeaders } from './headers.ts'
 import { checkLifetime } from './presigned.ts'
 import { type Claim, readClaim } from './signature-claim.ts'
 
-const MAX_SKEW_MS = 15 * 60 * 1000
+export const MAX_SKEW_MS = 15 * 60 * 1000
 
 export interface SignedChunks {
   readonly mode: 'signed-chunks'
@@ -54,12 +54,7 @@ export interface AuthenticateOptions {
 export function authenticate(request: SignedRequest, options: AuthenticateOptions): Identity {
   const claim = readClaim(request)
   const scope = readScope(claim)
-  const secret = options.credentials(scope.accessKeyId)
-  if (secret === undefined) {
-    throw new SealgateError('InvalidAccessKeyId', undefined, {
-      details: { AWSAccessKeyId: scope.accessKeyId },
-    })
-  }
+  const secret = secretOf(scope.accessKeyId, options)
   checkScope(claim, scope, options.region)
   checkTime(claim, options.now())
   checkSignedHeaders(request.headers, claim)
@@ -71,6 +66,16 @@ export function authenticate(request: SignedRequest, options: AuthenticateOption
     presigned: claim.presigned,
     payload: readPayload(contentHash, { claim, scope, signingKey }),
   }
+}
+
+/** @throws SealgateError InvalidAccessKeyId */
+export function secretOf(
+  accessKeyId: string,
+  { credentials }: Pick<AuthenticateOptions, 'credentials'>,
+): string {
+  const secret = credentials(accessKeyId)
+  if (secret !== undefined) return secret
+  throw new SealgateError('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: accessKeyId } })
 }
 
 interface Scope {
@@ -135,6 +140,11 @@ function checkTime({ expiresS, signedAt }: Claim, now: number): void {
     checkLifetime({ signedAt, expiresS, now, maxSkewMs: MAX_SKEW_MS })
     return
   }
+  checkRequestTime(signedAt, now)
+}
+
+/** @throws SealgateError RequestTimeTooSkewed */
+export function checkRequestTime(signedAt: number, now: number): void {
   if (Math.abs(now - signedAt) <= MAX_SKEW_MS) return
   throw new SealgateError('RequestTimeTooSkewed', undefined, {
     details: {
@@ -213,7 +223,7 @@ function checkSignature(
 }
 
 /** What a client signed may hold a customer key or a session token; an error document is the wrong place for them. */
-function withoutSecrets(canonical: string): string {
+export function withoutSecrets(canonical: string): string {
   return canonical
     .replace(/^([a-z0-9-]*(?:customer-key|security-token)):.*$/gm, '$1:***')
     .replace(/(X-Amz-Security-Token=)[^&\n]*/g, '$1***')

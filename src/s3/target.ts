@@ -16,6 +16,8 @@ export interface Target {
   readonly query: Query
   /** The decoded path as it stood in the request: with the bucket in path style, without it in virtual-host style. */
   readonly path: string
+  /** The path as it was sent, in virtual-host style with the bucket before it: what Signature Version 2 signs. */
+  readonly resource: string
 }
 
 /**
@@ -29,11 +31,13 @@ export function parseTarget(rawUrl: string, host: string | undefined, domains: r
   const origin = originForm(rawUrl, host)
   const mark = origin.indexOf('?')
   const query = new Query(mark < 0 ? '' : origin.slice(mark + 1))
-  const path = decode(mark < 0 ? origin : origin.slice(0, mark))
+  const rawPath = mark < 0 ? origin : origin.slice(0, mark)
+  const path = decode(rawPath)
   const virtual = bucketOfHost(host, domains)
   const { bucket, key } = virtual === null ? splitPath(path) : { bucket: virtual, key: path.slice(1) || null }
   if (key !== null) checkKeyLength(key)
-  return { bucket, key, query, path }
+  const resource = virtual === null ? rawPath : `/${virtual}${rawPath}`
+  return { bucket, key, query, path, resource }
 }
 
 /** @throws SealgateError KeyTooLongError */
@@ -48,6 +52,7 @@ export function checkKeyLength(key: string): void {
 /** Decoded parameters in their order. `?name` is a name with an empty value. */
 export class Query {
   readonly #entries: readonly (readonly [string, string])[]
+  readonly #bare = new Set<string>()
 
   constructor(raw: string) {
     const pairs = raw.split('&').filter((pair) => pair !== '')
@@ -55,8 +60,9 @@ export class Query {
       throw new SealgateError('InvalidArgument', 'The request has too many query parameters.')
     this.#entries = pairs.map((pair) => {
       const equals = pair.indexOf('=')
-      const name = equals < 0 ? pair : pair.slice(0, equals)
-      return [decodeForm(name), equals < 0 ? '' : decodeForm(pair.slice(equals + 1))] as const
+      const name = decodeForm(equals < 0 ? pair : pair.slice(0, equals))
+      if (equals < 0) this.#bare.add(name)
+      return [name, equals < 0 ? '' : decodeForm(pair.slice(equals + 1))] as const
     })
   }
 
@@ -73,6 +79,11 @@ export class Query {
 
   has(name: string): boolean {
     return this.#entries.some(([candidate]) => candidate === name)
+  }
+
+  /** Whether the parameter stands there without `=`. */
+  isBare(name: string): boolean {
+    return this.#bare.has(name)
   }
 
   entries(): readonly (readonly [name: string, value: string])[] {

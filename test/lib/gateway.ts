@@ -52,6 +52,7 @@ export interface TestGatewayOptions {
   readonly keepAliveMs?: number
   /** Buckets that serve what nobody sealed. */
   readonly readsPlaintext?: (bucket: string) => boolean
+  readonly signatureV2?: boolean
   /** The clock of signatures. */
   readonly now?: () => number
   /** The clock of the gateway's records. */
@@ -100,6 +101,7 @@ export async function startGateway(options: TestGatewayOptions = {}): Promise<Te
     credentials: (id) => (id === accessKeyId ? secretAccessKey : undefined),
     region: 'us-east-1',
     domains: ['s3.sealgate.test'],
+    signatureV2: options.signatureV2 ?? false,
     onRequest: (outcome) => outcomes.push(outcome),
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),

@@ -43,6 +43,7 @@ it("Amazon's own example of a form verifies, and its policy allows it", () => {
   const { accessKeyId, policy } = authenticateForm(fields, {
     credentials: () => 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
     region: 'us-east-1',
+    acceptsVersion2: false,
     now: () => now,
   })
   assert.equal(accessKeyId, 'AKIAIOSFODNN7EXAMPLE')

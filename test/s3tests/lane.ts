@@ -37,7 +37,9 @@ async function ofGateway(): Promise<Outcomes> {
   const foreign = process.env['LANE_ENDPOINT']
   const server =
     foreign === undefined
-      ? await startServer({ env: { SEALGATE_WORKERS: '1', ...storeSettings() } })
+      ? await startServer({
+          env: { SEALGATE_WORKERS: '1', SEALGATE_SIGNATURE_V2: 'accept', ...storeSettings() },
+        })
       : {
           endpoint: foreign,
           accessKeyId: process.env['AWS_ACCESS_KEY_ID'] ?? '',

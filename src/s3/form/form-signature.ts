@@ -6,11 +6,11 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { signingKeyOf } from '../../base/signing-key.ts'
 import { SealgateError } from '../../errors.ts'
 import { checkLifetime } from '../presigned.ts'
-import { parseTimestamp } from '../signature-claim.ts'
-import type { AuthenticateOptions } from '../sigv4.ts'
+import { notVersion4, parseTimestamp } from '../signature-claim.ts'
+import { requireSignature } from '../sigv2.ts'
+import { type AuthenticateOptions, MAX_SKEW_MS, secretOf } from '../sigv4.ts'
 import type { FormFields } from './form-fields.ts'
 
-const MAX_SKEW_MS = 15 * 60 * 1000
 /** A signing key of version 4 is good for so long. */
 const MAX_AGE_S = 7 * 24 * 3600
 
@@ -20,11 +20,16 @@ export interface FormIdentity {
   readonly policy: string
 }
 
+export interface AuthenticateFormOptions extends AuthenticateOptions {
+  readonly acceptsVersion2: boolean
+}
+
 /**
  * @throws SealgateError AccessDenied for a form that nobody signed, InvalidArgument, InvalidAccessKeyId, SignatureDoesNotMatch
  */
-export function authenticateForm(fields: FormFields, options: AuthenticateOptions): FormIdentity {
+export function authenticateForm(fields: FormFields, options: AuthenticateFormOptions): FormIdentity {
   if (VERSION_4.some(([name]) => fields.get(name) !== undefined)) return authenticateVersion4(fields, options)
+  if (VERSION_2.some(([name]) => fields.get(name) !== undefined)) return authenticateVersion2(fields, options)
   throw new SealgateError(
     'AccessDenied',
     'Anonymous access is not allowed. Sign a policy for the form with an access key.',
@@ -39,6 +44,23 @@ const VERSION_4 = [
   ['x-amz-date', 'X-Amz-Date'],
   ['x-amz-signature', 'X-Amz-Signature'],
 ] as const
+
+const VERSION_2 = [
+  ['awsaccesskeyid', 'AWSAccessKeyId'],
+  ['signature', 'Signature'],
+] as const
+
+function authenticateVersion2(fields: FormFields, options: AuthenticateFormOptions): FormIdentity {
+  if (!options.acceptsVersion2) throw notVersion4()
+  const [accessKeyId = '', signature = ''] = VERSION_2.map(([name, shown]) =>
+    requiredField(fields, name, shown),
+  )
+  const policy = requiredField(fields, 'policy', 'Policy')
+  const secret = secretOf(accessKeyId, options)
+  // All of its characters count: none may be cut to a byte that is another's.
+  requireSignature({ accessKeyId, signature, secret, toSign: policy, encoding: 'utf8' })
+  return { accessKeyId, policy }
+}
 
 function authenticateVersion4(fields: FormFields, options: AuthenticateOptions): FormIdentity {
   const [algorithm = '', credential = '', date = '', signature = ''] = VERSION_4.map(([name, shown]) =>
@@ -89,12 +111,6 @@ function checkTime(date: string, now: number): void {
   if (signedAt === null)
     throw wrong('X-Amz-Date', date, 'X-Amz-Date must be formatted via ISO8601 Long format')
   checkLifetime({ signedAt, expiresS: MAX_AGE_S, now, maxSkewMs: MAX_SKEW_MS })
-}
-
-function secretOf(accessKeyId: string, { credentials }: AuthenticateOptions): string {
-  const secret = credentials(accessKeyId)
-  if (secret !== undefined) return secret
-  throw new SealgateError('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: accessKeyId } })
 }
 
 function requireSame(o: {
