@@ -21,13 +21,17 @@ const PLAIN: Readonly<Record<PlainName, readonly [name: string, without: string,
   listsUploads: ['lists all uploads of a bucket', 'each is noted when it begins, and listed by its note'],
   foldsUploads: ['folds lists of uploads by a delimiter', 'they are folded here'],
   underscores: ['keeps underscores in names of metadata', 'they are encoded there'],
+  punctuation: ['keeps punctuation in names of metadata', 'it is encoded there'],
   copySourceIfMatch: ['pins the source of a copy', 'a copy is an upload of one part, three calls more'],
   leadingSlash: ['keeps a slash at the beginning of a key', 'such keys are answered InvalidURI'],
   emptyParts: [
     'keeps parts of a key that are empty, "." or ".."',
     'such keys, which would be those of other objects, are answered InvalidURI',
   ],
-  listsWrites: ['lists what was just written', 'lists of parts and of records are waited for'],
+  listsWrites: ['lists what was just written', 'records of parts are waited for'],
+  partGaps: ['joins parts whose numbers leave some out', 'such uploads are answered 501 NotImplemented'],
+  pagesByToken: ['pages lists by a token', 'they are paged by name'],
+  anyDelimiter: ['folds lists by any delimiter', 'by other delimiters than / they are folded here'],
   bareIfMatch: ['takes If-Match with quotes', 'it is sent without them', true],
   encodesUploads: ['says how names of uploads are encoded', 'they are taken for encoded', true],
   abortsUnknown: ['knows an upload that is not there when it is aborted', 'it is looked for first', true],
@@ -55,7 +59,7 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
   for (const [name, has] of Object.entries(headers))
     rows.push({ name: `keeps ${name}`, has, without: 'objects with it are answered 501 NotImplemented' })
   const { integrity, ...others }: StorageCapabilities & Partial<S3Capabilities> = capabilities
-  if (integrity !== undefined)
+  if (integrity !== undefined && integrity !== null)
     rows.push({
       name: 'verifies checksums behind a body',
       has: integrity.checksum,

@@ -14,6 +14,10 @@ export interface StorageCapabilities {
   readonly listsUploads: boolean
   /** Whether buckets can keep the versions of their objects. */
   readonly versions: boolean
+  /** Whether a list shows what was written before it was asked for. */
+  readonly listsWrites: boolean
+  /** Whether an upload can be completed from parts whose numbers leave some out; where it cannot they are 1, 2, 3 and so on. */
+  readonly partGaps: boolean
 }
 
 export type ConditionalWrite = 'put' | 'copy' | 'complete' | 'delete'
@@ -32,6 +36,8 @@ export const ALL_CAPABILITIES: StorageCapabilities = {
   headers: {},
   listsUploads: true,
   versions: true,
+  listsWrites: true,
+  partGaps: true,
 }
 
 const OPERATIONS: Readonly<Record<ConditionalWrite, string>> = {
@@ -55,6 +61,20 @@ export function checkWriteCondition(
     'NotImplemented',
     `${header} on ${OPERATIONS[write]} is not enforced by the storage behind the gateway, so it is refused instead of ignored.`,
     { details: { Header: header } },
+  )
+}
+
+/** Throws NotImplemented for an upload whose parts the store would not join. */
+export function checkPartNumbers(
+  { partGaps }: StorageCapabilities,
+  parts: readonly { readonly partNumber: number }[],
+): void {
+  const at = partGaps ? -1 : parts.findIndex(({ partNumber }, index) => partNumber !== index + 1)
+  if (at < 0) return
+  throw new SealgateError(
+    'NotImplemented',
+    `The storage behind the gateway joins only parts that are numbered 1, 2, 3 and so on: part ${at + 1} is missing. Upload it, or upload all parts again without gaps in their numbers.`,
+    { details: { PartNumber: String(at + 1) } },
   )
 }
 

@@ -63,10 +63,10 @@ async function probeS3(
   warn: (message: string) => void,
 ): Promise<S3Capabilities> {
   const probed = await probe(client, bucket, (scratch) => probeIntegrity(scratch, dialect.secure))
-  dialect.integrity = probed.integrity
+  if (probed.integrity !== null) dialect.integrity = probed.integrity
   // Amazon documents what it does in buckets with versions.
   const versionedConditions = dialect.isAmazon
     ? probed.conditions
     : await probeVersionedConditions(client, bucket, probed, warn)
-  return { ...probed, versionedConditions }
+  return { ...UNPROBED, ...probed, versionedConditions }
 }

@@ -645,10 +645,12 @@ export function storageConformance(
         const { uploadId } = await storage.createMultipartUpload({ ...target, ...attributes })
         assert.match(uploadId, /^[A-Za-z0-9._~-]+$/)
         const [one, two, last] = [randomBytes(PART), randomBytes(PART + 1), randomBytes(10)]
-        const third = await sendPart(bucket, 'k', uploadId, 900, last)
+        const { partGaps } = storage.capabilities
+        const [lastNumber, unnamedNumber] = partGaps ? [900, 5] : [3, 4]
+        const third = await sendPart(bucket, 'k', uploadId, lastNumber, last)
         const naming = differs(t, 'unnamedPartsRefused')
         const fifth = randomBytes(PART)
-        const unnamed = await sendPart(bucket, 'k', uploadId, 5, fifth)
+        const unnamed = await sendPart(bucket, 'k', uploadId, unnamedNumber, fifth)
         const stale = await sendPart(bucket, 'k', uploadId, 2, randomBytes(PART))
         const parts = [
           await sendPart(bucket, 'k', uploadId, 1, one),
@@ -659,23 +661,22 @@ export function storageConformance(
         const page = await storage.listParts({ ...target, uploadId, partNumberMarker: 1, maxParts: 2 })
         assert.deepEqual(
           [page.parts.map(({ partNumber, size }) => [partNumber, size]), page.isTruncated],
-          [
-            [
-              [2, PART + 1],
-              [5, PART],
-            ],
-            true,
-          ],
+          [[[2, PART + 1], partGaps ? [5, PART] : [3, 10]], true],
         )
-        assert.equal(page.parts[1]?.etag, unnamed.etag)
+        assert.equal(page.parts[1]?.etag, (partGaps ? unnamed : third).etag)
         const behind = async (partNumberMarker: number, maxParts: number) => {
           const found = await storage.listParts({ ...target, uploadId, partNumberMarker, maxParts })
           return [found.parts.map(({ partNumber }) => partNumber), found.isTruncated]
         }
-        assert.deepEqual(await behind(3, 1), [[5], true])
-        assert.deepEqual(await behind(4, 5), [[5, 900], false])
+        assert.deepEqual(await behind(3, 1), partGaps ? [[5], true] : [[4], false])
+        assert.deepEqual(await behind(4, 5), [partGaps ? [5, 900] : [], false])
         assert.deepEqual(await behind(901, 5), [[], false])
         const complete = { ...target, uploadId }
+        if (!partGaps)
+          await rejects(
+            storage.completeMultipartUpload({ ...complete, parts: parts.toSpliced(1, 1) }),
+            'NotImplemented',
+          )
         await rejects(
           storage.completeMultipartUpload({ ...complete, parts: parts.with(1, stale) }),
           'InvalidPart',

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
+import type { TencentCredentials } from '../../src/base/tencent-credentials.ts'
 import { WrappedKeyError } from '../../src/keys/kms/kms.ts'
 import { KmsError, type KmsFault } from '../../src/keys/kms/kms-error.ts'
 import { signTc3 } from '../../src/keys/kms/tc3.ts'
-import { type TencentCredentials, TencentKms } from '../../src/keys/kms/tencent.ts'
+import { TencentKms } from '../../src/keys/kms/tencent.ts'
 import type { Fault } from '../emulators/emulator.ts'
 import { TencentKmsEmulator } from '../emulators/tencent-kms.ts'
 

@@ -1,5 +1,6 @@
+import { saidCode } from '../../base/said-code.ts'
 import { WrappedKeyError } from './kms.ts'
-import { KmsError, type KmsFault, NOT_SAID, saidCode, saidText } from './kms-error.ts'
+import { KmsError, type KmsFault, NOT_SAID, saidText } from './kms-error.ts'
 
 /** Names of the service's exceptions ("AWS KMS API reference", errors of the actions and common errors), of STS's and of the SDK's. */
 const FAULTS: Readonly<Record<KmsFault, readonly string[]>> = {

@@ -41,16 +41,9 @@ export class KmsError extends Error {
   }
 }
 
-/** A code as services have them, in words: none of them is long enough for a key. */
-const CODE = /^[A-Z][A-Za-z]{0,39}(\.[A-Z][A-Za-z]{0,39}){0,2}$/
 const MAX_TEXT = 500
 /** Base64 or hex of half a key and more. */
 const LIKE_A_KEY = /[A-Za-z0-9+/=]{32,}|[A-Za-z0-9_-]{43,}/g
-
-/** A service's code for people; `Unknown` for what is none. */
-export function saidCode(code: unknown): string {
-  return typeof code === 'string' && CODE.test(code) ? code : 'Unknown'
-}
 
 /** What a service says of a call that held no key, without whatever looks like one and without what would move a terminal's cursor. */
 export function saidText(text: unknown): string {

@@ -1,3 +1,5 @@
+import { saidCode } from '../../base/said-code.ts'
+import type { TencentCredentials } from '../../base/tencent-credentials.ts'
 import { ownId } from './cmk-id.ts'
 import { type HttpAnswer, HttpClient } from './http-client.ts'
 import { isRecord, jsonObject } from './json.ts'
@@ -7,15 +9,8 @@ import {
   type ReEncryptingKms,
   WrappedKeyError,
 } from './kms.ts'
-import { KmsError, type KmsFault, NOT_SAID, saidCode, saidText } from './kms-error.ts'
+import { KmsError, type KmsFault, NOT_SAID, saidText } from './kms-error.ts'
 import { signTc3 } from './tc3.ts'
-
-export interface TencentCredentials {
-  readonly secretId: string
-  readonly secretKey: string
-  /** Of temporary credentials. */
-  readonly token?: string | undefined
-}
 
 export interface TencentKmsOptions {
   readonly region: string

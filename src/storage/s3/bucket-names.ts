@@ -1,13 +1,26 @@
 import { SealgateError } from '../../errors.ts'
 
 export interface BucketNameOptions {
-  /** Taken as it is, on both sides. */
+  /** Without the prefix at the store. */
   readonly systemBucket: string
   /** In front of every name that is not in the map. */
   readonly prefix: string
   /** Name for clients -> name at the store. */
   readonly map: ReadonlyMap<string, string>
+  /** Behind every name that is not in the map. Default none. */
+  readonly suffix?: string
+  /** What names can be like at the store. */
+  readonly form?: BucketNameForm
 }
+
+export interface BucketNameForm {
+  /** Of the store's name, for the one that clients use. */
+  maxLength(bucket: string): number
+  readonly pattern: RegExp
+}
+
+/** S3 says more of them, and servers say it themselves. */
+const ANY_FORM: BucketNameForm = { maxLength: () => 63, pattern: /^/ }
 
 /** Buckets in which something is tried at a start, and that are gone again soon, have names that begin so. */
 export function probeBucketPrefix(systemBucket: string): string {
@@ -21,23 +34,27 @@ export function probeBucketPrefix(systemBucket: string): string {
 export class BucketNames {
   readonly #o: BucketNameOptions
   readonly #mapped: ReadonlyMap<string, string>
+  readonly #suffix: string
+  readonly form: BucketNameForm
 
   /** Throws TypeError if two names mean one bucket, or one means the system bucket. */
   constructor(options: BucketNameOptions) {
     this.#o = options
+    this.#suffix = options.suffix ?? ''
+    this.form = options.form ?? ANY_FORM
     this.#mapped = new Map([...options.map].map(([name, stored]) => [stored, name]))
     if (this.#mapped.size !== options.map.size) throw new TypeError('two buckets are mapped to one')
-    if (this.#mapped.has(options.systemBucket) || options.map.has(options.systemBucket))
+    if (this.#mapped.has(options.systemBucket + this.#suffix) || options.map.has(options.systemBucket))
       throw new TypeError('the system bucket is mapped')
   }
 
   /** The store's name. NoSuchBucket if the name is taken: by a mapped bucket, or by the system bucket. */
   stored(bucket: string): string {
     const { systemBucket, map, prefix } = this.#o
-    if (bucket === systemBucket) return bucket
+    if (bucket === systemBucket) return bucket + this.#suffix
     const stored = map.get(bucket)
     if (stored !== undefined) return stored
-    const plain = prefix + bucket
+    const plain = prefix + bucket + this.#suffix
     if (this.isTaken(plain))
       throw new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
     return plain
@@ -46,11 +63,11 @@ export class BucketNames {
   /** The name that clients use, or null if the bucket is none of this deployment's. */
   shown(stored: string): string | null {
     const { systemBucket, prefix } = this.#o
-    if (stored === systemBucket) return systemBucket
+    if (stored === systemBucket + this.#suffix) return systemBucket
     const mapped = this.#mapped.get(stored)
     if (mapped !== undefined) return mapped
-    if (!stored.startsWith(prefix) || this.isTaken(stored)) return null
-    const name = stored.slice(prefix.length)
+    if (!stored.startsWith(prefix) || !stored.endsWith(this.#suffix) || this.isTaken(stored)) return null
+    const name = stored.slice(prefix.length, stored.length - this.#suffix.length)
     return this.#o.map.has(name) || name === systemBucket ? null : name
   }
 
@@ -61,7 +78,8 @@ export class BucketNames {
   /** Whether a name at the store belongs to another name here. */
   isTaken(stored: string): boolean {
     const { systemBucket } = this.#o
-    const isOurs = stored === systemBucket || stored.startsWith(probeBucketPrefix(systemBucket))
+    const isOurs =
+      stored === systemBucket + this.#suffix || stored.startsWith(probeBucketPrefix(systemBucket))
     return isOurs || this.#mapped.has(stored)
   }
 }

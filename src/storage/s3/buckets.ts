@@ -22,7 +22,7 @@ export async function createBucket(
   try {
     await makeBucket(store.client, stored, objectLock)
   } catch (error) {
-    if (isError(error, 'NoSuchBucket')) throw invalidName(bucket, stored, error)
+    if (isError(error, 'NoSuchBucket')) throw invalidName(store, bucket, stored, error)
     throw error
   }
 }
@@ -42,7 +42,7 @@ export async function makeBucket(client: StoreClient, bucket: string, objectLock
 function takenAware(store: Store, bucket: string): string {
   try {
     const stored = store.names.stored(bucket)
-    if (stored.length > MAX_NAME_LENGTH) throw invalidName(bucket, stored)
+    if (!isPossible(store, bucket, stored)) throw invalidName(store, bucket, stored)
     return stored
   } catch (error) {
     if (isError(error, 'NoSuchBucket'))
@@ -51,13 +51,16 @@ function takenAware(store: Store, bucket: string): string {
   }
 }
 
-const MAX_NAME_LENGTH = 63
+function isPossible({ names: { form } }: Store, bucket: string, stored: string): boolean {
+  return stored.length <= form.maxLength(bucket) && form.pattern.test(stored)
+}
 
-function invalidName(bucket: string, stored: string, cause?: unknown): SealgateError {
-  const prefix = stored.length - bucket.length
+function invalidName({ names }: Store, bucket: string, stored: string, cause?: unknown): SealgateError {
+  const maxLength = names.form.maxLength(bucket)
+  const added = stored.length - bucket.length
   const message =
-    stored.length > MAX_NAME_LENGTH
-      ? `The specified bucket is not valid. Behind this gateway the names of buckets have at most ${MAX_NAME_LENGTH - prefix} characters.`
+    stored.length > maxLength
+      ? `The specified bucket is not valid. Behind this gateway the name of this bucket may have at most ${maxLength - added} characters.`
       : 'The specified bucket is not valid: the storage behind the gateway does not take that name.'
   return new SealgateError('InvalidBucketName', message, { cause, details: { BucketName: bucket } })
 }

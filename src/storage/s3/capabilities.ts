@@ -11,8 +11,8 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly copyObject: ConditionSupport
   /** The source of UploadPartCopy is decoded twice, so that a % in a key must be encoded twice. */
   readonly decodesPartSource: boolean
-  /** How uploads are sent. */
-  readonly integrity: BodyIntegrity
+  /** How uploads are sent; null where it is another checksum that vouches for them. */
+  readonly integrity: BodyIntegrity | null
   /** `/a` is another object than `a`; where it is not, names that begin with a slash are refused. */
   readonly leadingSlash: boolean
   /** `a//b` and `a/./b` are other objects than `a/b`, or refused; where they are not, names with such parts are refused. */
@@ -27,10 +27,14 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly listsBehindNoPart: boolean
   /** To abort an upload that is not there succeeds, so it has to be looked for. */
   readonly abortsUnknown: boolean
-  /** A list shows what was written before it was asked for. */
-  readonly listsWrites: boolean
+  /** Lists of objects go on behind a token (ListObjectsV2); otherwise behind a name. */
+  readonly pagesByToken: boolean
+  /** Lists fold by any delimiter; otherwise by a slash alone. */
+  readonly anyDelimiter: boolean
   /** A name of metadata keeps its `_`. */
   readonly underscores: boolean
+  /** A name of metadata keeps what is neither letter, digit, `-` nor `_`. */
+  readonly punctuation: boolean
   /** User metadata that an object can have, the envelope included. */
   readonly metadataBytes: number
 }
@@ -54,6 +58,10 @@ export const UNPROBED: S3Capabilities = {
   listsBehindNoPart: false,
   abortsUnknown: true,
   listsWrites: false,
+  partGaps: true,
+  pagesByToken: true,
+  anyDelimiter: true,
   underscores: false,
+  punctuation: true,
   metadataBytes: 2048,
 }

@@ -7,6 +7,7 @@ import type { Query } from './endpoint.ts'
 import {
   badAnswer,
   ConnectionError,
+  failureInside,
   readFailure,
   type StoreFailure,
   storeError,
@@ -62,10 +63,12 @@ export class StoreClient {
 
   /** The document of a successful answer, whole. */
   document(call: StoreCall): Promise<{ bytes: Buffer; headers: WireResponse['headers'] }> {
-    return this.#repeat(call, async ({ body, headers }) => ({
-      bytes: await readAll(body, MAX_DOCUMENT_BYTES),
-      headers,
-    }))
+    return this.#repeat(call, async ({ body, headers }, prepared) => {
+      const bytes = await readAll(body, MAX_DOCUMENT_BYTES)
+      const failure = failureInside(bytes, headers)
+      if (failure !== null) throw storeError(prepared.refused(failure), call)
+      return { bytes, headers }
+    })
   }
 
   /** For answers without a document: its headers. */
@@ -76,7 +79,7 @@ export class StoreClient {
     })
   }
 
-  async #repeat<T>(call: StoreCall, finish: (response: WireResponse) => Promise<T>): Promise<T> {
+  async #repeat<T>(call: StoreCall, finish: Finish<T>): Promise<T> {
     const ready = await withSmallBody(call)
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(ready, finish)
@@ -87,14 +90,11 @@ export class StoreClient {
     }
   }
 
-  async #attempt<T>(
-    call: StoreCall,
-    finish: (response: WireResponse) => Promise<T>,
-  ): Promise<{ readonly result: T } | FailedOutcome> {
+  async #attempt<T>(call: StoreCall, finish: Finish<T>): Promise<{ readonly result: T } | FailedOutcome> {
     const prepared = await this.dialect.prepare(call)
     try {
       const response = await this.#exchange(prepared)
-      if (response.status < 300) return { result: await finish(response) }
+      if (response.status < 300) return { result: await finish(response, prepared) }
       const failure = prepared.refused(await this.#whyRefused(call, response))
       return { error: storeError(failure, call), failure, prepared, sent: true }
     } catch (error) {
@@ -133,6 +133,17 @@ export class StoreClient {
     return this.#exchange(await this.dialect.prepare(call))
   }
 
+  /** One exchange with its document, and the status that S3 would have given it: that of an error in the document of a success included. */
+  async tried(call: StoreCall): Promise<TriedCall> {
+    const prepared = await this.dialect.prepare(call)
+    const { status, headers, body } = await this.#exchange(prepared)
+    const bytes = await readAll(body, MAX_DOCUMENT_BYTES)
+    const failure = status < 300 ? failureInside(bytes, headers) : readFailure(status, bytes, headers)
+    if (failure === null) return { status, headers, bytes }
+    const { status: said } = prepared.refused(failure)
+    return { status: said < 300 ? 400 : said, headers, bytes }
+  }
+
   async #exchange(prepared: PreparedCall): Promise<WireResponse> {
     return prepared.answered(await this.#connections.request(prepared.request))
   }
@@ -148,6 +159,14 @@ export class StoreClient {
     const refused = failure.status === 429 || failure.status === 503 || failure.code === 'SlowDown'
     return refused || (call.idempotent && failure.status >= 500 && failure.status !== 501)
   }
+}
+
+type Finish<T> = (response: WireResponse, prepared: PreparedCall) => Promise<T>
+
+export interface TriedCall {
+  readonly status: number
+  readonly headers: WireResponse['headers']
+  readonly bytes: Buffer
 }
 
 interface FailedOutcome {

@@ -11,6 +11,8 @@ export interface Dialect {
   readonly secure: boolean
   /** Where a new bucket is asked for; null where its address says so. */
   readonly location: string | null
+  /** Throws for a key that no object of such a server can have. */
+  checkKey(key: string): void
   /** The request that a call is, signed for now: each attempt has one of its own. */
   prepare(call: StoreCall): Promise<PreparedCall>
   /** Whether the refusal of this attempt taught something (where the bucket is, new credentials) by which the next one may succeed. */

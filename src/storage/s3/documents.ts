@@ -1,16 +1,12 @@
 import { childText, readXml, type XmlElement } from '../../base/xml-reader.ts'
 import { SealgateError } from '../../errors.ts'
-import { badAnswer, storeError } from './errors.ts'
+import { badAnswer } from './errors.ts'
 
-/** The document of a success. A long operation may begin with status 200 and end with an error in the document. */
+/** The document of a success. */
 export function readResult(bytes: Buffer, name: string): XmlElement {
   const root = readXml(trimmed(bytes), (reason) => {
     throw badAnswer(reason)
   })
-  if (root.name === 'Error') {
-    const failure = { code: childText(root, 'Code') ?? '', message: childText(root, 'Message') ?? '' }
-    throw storeError({ ...failure, status: 200, region: undefined })
-  }
   if (root.name !== name) throw badAnswer(`a document ${root.name} instead of ${name}`)
   return root
 }
@@ -23,7 +19,15 @@ export function withoutRawMarkers(bytes: Buffer): Buffer {
   return MARKERS.reduce(withoutRaw, bytes)
 }
 
-const MARKERS = ['NextContinuationToken', 'ContinuationToken', 'StartAfter', 'NextKeyMarker', 'KeyMarker']
+const MARKERS = [
+  'NextContinuationToken',
+  'ContinuationToken',
+  'StartAfter',
+  'NextKeyMarker',
+  'KeyMarker',
+  'NextMarker',
+  'Marker',
+]
 
 function withoutRaw(bytes: Buffer, element: string): Buffer {
   const [opening, closing] = [`<${element}>`, `</${element}>`]

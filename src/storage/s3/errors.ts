@@ -218,6 +218,17 @@ export function badAnswer(reason: string): SealgateError {
   return new StoreRefusal(`the store's answer makes no sense: ${reason}`)
 }
 
+/** Blanks that kept the connection alive may stand in front of it. */
+const ERROR_DOCUMENT = /^\s*(?:<\?xml[^>]*\?>\s*)?<Error[\s>]/
+
+/** A long operation may begin with status 200 and end with an error in the document; null for any other document. */
+export function failureInside(bytes: Buffer, headers: Readonly<Record<string, string>>): StoreFailure | null {
+  let at = 0
+  while (at < bytes.length && (bytes[at] ?? 0) <= 0x20) at++
+  if (!ERROR_DOCUMENT.test(bytes.toString('latin1', at, at + 200))) return null
+  return readFailure(200, bytes.subarray(at), headers)
+}
+
 /** Reads the document of a failed answer; one that is none (a proxy's page) leaves only the status, and one to HEAD what a header says. */
 export function readFailure(
   status: number,

@@ -30,7 +30,7 @@ export function attributeHeaders(
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(attributes.headers)) headers[name] = encodeValue(value)
   for (const [name, value] of Object.entries(attributes.metadata))
-    headers[METADATA + (capabilities.underscores ? name : encodeName(name))] = encodeValue(value)
+    headers[METADATA + encodeName(name, capabilities)] = encodeValue(value)
   if (attributes.storageClass !== 'STANDARD') headers['x-amz-storage-class'] = attributes.storageClass
   return headers
 }

@@ -10,6 +10,7 @@ import type {
 } from '../storage.ts'
 import { nameDecoder, readResult, withoutRawMarkers } from './documents.ts'
 import { badAnswer } from './errors.ts'
+import { foldObjects } from './fold-objects.ts'
 import { foldUploads } from './fold-uploads.ts'
 import { readEtag, readSize, readTime } from './headers.ts'
 import { cutPage, type PageStart, pageStart, storeToken } from './list-pages.ts'
@@ -18,18 +19,23 @@ import { headBucket, ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
 
 /**
- * One page, one call. Behind the store's own token, but where servers are known to page wrongly: by delimiters other than `/` some go on
- * with the common prefix that a page ended with, for ever, and a page of one name may end the list where that name is the prefix
+ * One page, one call. Behind the store's own token, but where it has none and where servers are known to page wrongly: by delimiters other than
+ * `/` some go on with the common prefix that a page ended with, for ever, and a page of one name may end the list where that name is the prefix
  * itself. There each page says by name where the next one begins, and asks for one name more than it gives.
  */
 export async function listObjects(store: Store, request: ListObjectsRequest): Promise<ListObjectsResult> {
   const { delimiter, maxKeys } = request
+  const { pagesByToken, anyDelimiter } = store.capabilities
   const start = pageStart(request)
   if (maxKeys === 0) {
     await headBucket(store, request.bucket)
     return { objects: [], commonPrefixes: [] }
   }
-  const byName = maxKeys === 1 || isUnusual(delimiter)
+  if (isUnusual(delimiter) && !anyDelimiter)
+    return foldObjects(request, start.after, (after) =>
+      objectsPage(store, { ...request, delimiter: '' }, { after }, 1000),
+    )
+  const byName = !pagesByToken || maxKeys === 1 || isUnusual(delimiter)
   const most = byName ? Math.min(maxKeys + 1, 1000) : maxKeys
   let page = await objectsPage(store, request, start, most)
   // What is folded into the start may go on behind the last but one of all characters.
@@ -78,17 +84,18 @@ async function objectsPage(
   maxKeys: number,
   padding = LAST_BUT_ONE,
 ) {
+  const behind = startAfter(request, after, padding) || undefined
   const { bytes } = await store.client.document({
     method: 'GET',
     bucket: store.names.stored(request.bucket),
     query: {
-      'list-type': 2,
       'encoding-type': 'url',
       'max-keys': maxKeys,
       prefix: request.prefix || undefined,
       delimiter: request.delimiter || undefined,
-      'start-after': startAfter(request, after, padding) || undefined,
-      'continuation-token': token,
+      ...(store.capabilities.pagesByToken
+        ? { 'list-type': 2, 'start-after': behind, 'continuation-token': token }
+        : { marker: behind }),
     },
     idempotent: true,
     signal: request.signal,
@@ -159,7 +166,9 @@ export async function listMultipartUploads(
   store: Store,
   request: ListMultipartUploadsRequest,
 ): Promise<ListMultipartUploadsResult> {
-  if (request.delimiter === '' || store.capabilities.foldsUploads) return uploadsPage(store, request)
+  const { foldsUploads, anyDelimiter } = store.capabilities
+  const folds = foldsUploads && (anyDelimiter || !isUnusual(request.delimiter))
+  if (request.delimiter === '' || folds) return uploadsPage(store, request)
   return foldUploads(request, (unfolded) => uploadsPage(store, unfolded))
 }
 
@@ -221,7 +230,7 @@ export async function listBuckets(store: Store): Promise<readonly StoredBucket[]
         if (name !== null) buckets.push({ name, createdAt: readTime(childText(element, 'CreationDate')) })
       }
     }
-    token = childText(result, 'ContinuationToken') || undefined
+    token = childText(result, 'ContinuationToken') || childText(result, 'NextMarker') || undefined
   } while (token !== undefined)
   return buckets.sort((a, b) => (a.name < b.name ? -1 : 1))
 }

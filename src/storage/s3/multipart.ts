@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { childText } from '../../base/xml-reader.ts'
 import { isError } from '../../errors.ts'
-import { checkKept, checkWriteCondition } from '../capabilities.ts'
+import { checkKept, checkPartNumbers, checkWriteCondition } from '../capabilities.ts'
 import type {
   CompleteMultipartUploadRequest,
   CreateMultipartUploadRequest,
@@ -66,6 +66,7 @@ export async function completeMultipartUpload(
   const { bucket, key, parts, condition, signal } = request
   const store = await storeFor(given, 'complete', bucket, condition)
   checkWriteCondition(store.capabilities, 'complete', condition)
+  checkPartNumbers(store.capabilities, parts)
   const list = parts
     .map(
       ({ partNumber, etag }) =>

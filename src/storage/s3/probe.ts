@@ -28,12 +28,18 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
   'x-amz-website-redirect-location': '/elsewhere',
 }
 
+/** What is tried; of a server's lists and numbers of parts it would prove nothing. */
+export type Probed = Omit<S3Capabilities, 'versionedConditions' | keyof Facts>
+
+/** What is known of a kind of server. */
+export type Facts = Pick<S3Capabilities, 'partGaps' | 'pagesByToken' | 'anyDelimiter' | 'punctuation'>
+
 /** All but what holds in buckets with versions; see probe-versions.ts. */
 export async function probe(
   client: StoreClient,
   bucket: string,
   probeIntegrity: (scratch: Scratch) => Promise<S3Capabilities['integrity']>,
-): Promise<Omit<S3Capabilities, 'versionedConditions'>> {
+): Promise<Probed> {
   const scratch = new Scratch(client, bucket)
   const probes = [
     probeIntegrity(scratch),

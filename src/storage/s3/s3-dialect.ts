@@ -44,6 +44,9 @@ export class S3Dialect implements Dialect {
     return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
   }
 
+  /** What a server does not take it refuses itself. */
+  checkKey(): void {}
+
   get secure(): boolean {
     return this.#o.endpoint.secure
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readXml } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import { SCRATCH_PREFIX } from '../storage.ts'
-import { readAll, type StoreCall, type StoreClient } from './client.ts'
+import type { StoreCall, StoreClient, TriedCall } from './client.ts'
 import { readEtag } from './headers.ts'
 
 /** Keys that go away again. */
@@ -23,17 +23,8 @@ export class Scratch {
   }
 
   /** The status of the answer, that of an error in the document of a success included, and the document. */
-  async ask(
-    key: string,
-    call: Pick<StoreCall, 'method'> & Partial<StoreCall>,
-  ): Promise<{ status: number; headers: Readonly<Record<string, string>>; bytes: Buffer }> {
-    const { status, headers, body } = await this.#client.once({
-      idempotent: false,
-      ...this.name(key),
-      ...call,
-    })
-    const bytes = await readAll(body, 1024 * 1024)
-    return { status: status === 200 && isErrorDocument(bytes) ? 400 : status, headers, bytes }
+  ask(key: string, call: Pick<StoreCall, 'method'> & Partial<StoreCall>): Promise<TriedCall> {
+    return this.#client.tried({ idempotent: false, ...this.name(key), ...call })
   }
 
   /** Puts a small object and gives its ETag in quotes. */
@@ -61,10 +52,6 @@ export class Scratch {
     const deletions = [...this.#keys].map((key) => this.ask(key, { method: 'DELETE' }))
     await Promise.allSettled(deletions)
   }
-}
-
-function isErrorDocument(bytes: Buffer): boolean {
-  return rootOf(bytes) === 'Error'
 }
 
 /** Null if it is no document. */

@@ -25,6 +25,7 @@ export interface Store {
 
 /** The store's own name of an object. InvalidURI for a name that would be another object's. */
 export function stored(store: Store, { bucket, key }: ObjectName): { bucket: string; key: string } {
+  store.client.dialect.checkKey(key)
   if (key.startsWith('/') && !store.capabilities.leadingSlash)
     throw new SealgateError(
       'InvalidURI',

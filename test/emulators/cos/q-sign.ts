@@ -84,7 +84,7 @@ export function httpString(
 ): string {
   const parameters = new Map([...query].map(([name, value]) => [name.toLowerCase(), value]))
   const params = pairs(paramList, (name) => parameters.get(name))
-  const lines = pairs(headerList, (name) => headers[name])
+  const lines = pairs(headerList, (name) => utf8(headers[name]))
   return `${method.toLowerCase()}\n${path}\n${params}\n${lines}\n`
 }
 
@@ -94,13 +94,11 @@ function stringToSign(request: SignedRequest, claim: Omit<Claim, 'signature'>): 
 }
 
 function pairs(listed: readonly string[], read: (name: string) => string | undefined): string {
-  return listed
-    .map((name) => `${uriEncode(name).toLowerCase()}=${uriEncode(utf8(read(name) ?? ''))}`)
-    .join('&')
+  return listed.map((name) => `${uriEncode(name).toLowerCase()}=${uriEncode(read(name) ?? '')}`).join('&')
 }
 
 /** Node gives header values a character a byte; clients sign the text. */
-function utf8(value: string): string {
+function utf8(value = ''): string {
   return /^[\0-\xff]*$/.test(value) && /[\x80-\xff]/.test(value)
     ? Buffer.from(value, 'latin1').toString('utf8')
     : value

@@ -1,0 +1,83 @@
+import { type TencentCredentials, tencentCredentials } from '../base/tencent-credentials.ts'
+import { CosAddresses } from './cos/addresses.ts'
+import { CosDialect } from './cos/cos-dialect.ts'
+import { cosCredentials } from './cos/credentials.ts'
+import { COS_UNPROBED, probeCos } from './cos/probe.ts'
+import { BucketNames } from './s3/bucket-names.ts'
+import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './s3/open-wire-storage.ts'
+import type { S3Limits } from './s3/store.ts'
+import type { Storage } from './storage.ts'
+
+export interface CosStorageOptions extends WireOptions {
+  /** The number behind the names of an account's buckets. */
+  readonly appId: string
+  readonly region: string
+  /** Of buckets that are elsewhere, by the names that clients use. */
+  readonly regions?: ReadonlyMap<string, string>
+  /** Scheme and host of a bucket, with `{bucket}` and `{region}`; null for COS's own. */
+  readonly domain?: string | null
+  /** `host:port`: where connections go instead of to the address of a host's name. */
+  readonly connectTo?: string | null
+  /** Null for what Tencent Cloud's own clients would use. */
+  readonly credentials: TencentCredentials | null
+  readonly environment?: Readonly<Record<string, string | undefined>>
+}
+
+const GIB = 1024 ** 3
+
+/** COS's own limits ("Specifications and Limits"); they are on what is stored, so clients have a little less. */
+const LIMITS: S3Limits = {
+  maxPutBytes: 5 * GIB,
+  maxPartBytes: 5 * GIB,
+  maxObjectBytes: 10_000 * 5 * GIB,
+  maxMetadataBytes: COS_UNPROBED.metadataBytes,
+  maxCopyBytes: 5 * GIB,
+  copyPartBytes: GIB,
+}
+
+/** COS has no dots in names of buckets, and 60 characters for the host that they begin ("Bucket Overview"). */
+const NAME = /^[a-z0-9][a-z0-9-]*-\d+$/
+const MAX_HOST_LENGTH = 60
+
+/** Tencent COS as a store. */
+export async function openCosStorage(options: CosStorageOptions): Promise<Storage> {
+  const { systemBucket, appId, region, credentials } = options
+  const names = new BucketNames({
+    systemBucket,
+    prefix: options.bucketPrefix ?? '',
+    map: options.buckets ?? new Map(),
+    suffix: `-${appId}`,
+    form: {
+      pattern: NAME,
+      maxLength(bucket) {
+        const there = options.regions?.get(bucket) ?? region
+        return MAX_HOST_LENGTH - `.cos.${there}.myqcloud.com`.length
+      },
+    },
+  })
+  const elsewhere = [...(options.regions ?? [])]
+  const addresses = new CosAddresses({
+    region,
+    regions: new Map(elsewhere.map(([name, there]) => [names.stored(name), there])),
+    domain: options.domain ?? null,
+    connectTo: options.connectTo ?? null,
+  })
+  const dialect = new CosDialect({
+    addresses,
+    credentials: cosCredentials(
+      tencentCredentials({
+        configured: credentials ?? undefined,
+        environment: options.environment ?? {},
+        fields: 'cos.secretId and cos.secretKey',
+      }),
+    ),
+    answerTimeoutMs: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
+  })
+  return openWireStorage(options, {
+    dialect,
+    names,
+    unprobed: COS_UNPROBED,
+    limits: LIMITS,
+    probe: probeCos,
+  })
+}
