@@ -1,5 +1,5 @@
 import { SealgateError } from '../errors.ts'
-import type { StoredBucket } from '../storage/storage.ts'
+import type { NewBucket, StoredBucket } from '../storage/storage.ts'
 import { dropUploads } from './drop-uploads.ts'
 import type { Gateway } from './gateway.ts'
 import { checkBucket, checkNewBucketName } from './names.ts'
@@ -26,14 +26,14 @@ export async function listBuckets(
 export async function createBucket(
   gateway: Gateway,
   bucket: string,
-  { objectLock = false }: { readonly objectLock?: boolean } = {},
+  { objectLock = false, acl }: NewBucket = {},
 ): Promise<void> {
   checkNewBucketName(gateway, bucket)
   if (objectLock && gateway.storage.subresources?.keeps('bucket', 'object-lock') !== true)
     throw new SealgateError('NotImplemented', 'The storage behind the gateway has no Object Lock.', {
       details: { Header: 'x-amz-bucket-object-lock-enabled' },
     })
-  await gateway.storage.createBucket(bucket, { objectLock })
+  await gateway.storage.createBucket(bucket, { objectLock, acl })
 }
 
 export async function headBucket(gateway: Gateway, bucket: string): Promise<void> {

@@ -1,24 +1,30 @@
 import { SealgateError } from '../errors.ts'
+import type { Gateway } from '../gateway/gateway.ts'
 import type { ObjectLock, ObjectMarks, Retention, ShownMarks } from '../gateway/marks.ts'
 import type { Tag } from '../gateway/subresources/tags.ts'
+import { readAcl } from './acl-headers.ts'
 import type { RequestHeaders } from './headers.ts'
 import { Query } from './target.ts'
 
-/** Tags and locks that a write brings along. */
-export function readMarks(headers: RequestHeaders): ObjectMarks {
-  const [tags, lock] = [readTags(headers), readLock(headers)]
-  return { ...(tags === undefined ? {} : { tags }), ...(lock === undefined ? {} : { lock }) }
+/** Tags, locks and lists of access that a write brings along. */
+export function readMarks(gateway: Gateway, headers: RequestHeaders): ObjectMarks {
+  const [tags, lock, acl] = [readTags(headers), readLock(headers), readAcl(gateway, headers)]
+  return {
+    ...(tags === undefined ? {} : { tags }),
+    ...(lock === undefined ? {} : { lock }),
+    ...(acl === undefined ? {} : { acl }),
+  }
 }
 
 /** Those of a copy: its tags are the source's, unless the directive says otherwise. */
-export function readCopyMarks(headers: RequestHeaders): ObjectMarks {
+export function readCopyMarks(gateway: Gateway, headers: RequestHeaders): ObjectMarks {
   const directive = (headers.get('x-amz-tagging-directive') ?? 'COPY').toUpperCase()
   if (directive !== 'COPY' && directive !== 'REPLACE')
     throw new SealgateError('InvalidArgument', 'Unknown tagging directive.', {
       details: { ArgumentName: 'x-amz-tagging-directive', ArgumentValue: directive },
     })
-  const { tags = [], ...lock } = readMarks(headers)
-  return directive === 'REPLACE' ? { ...lock, tags } : lock
+  const { tags = [], ...others } = readMarks(gateway, headers)
+  return directive === 'REPLACE' ? { ...others, tags } : others
 }
 
 /** A query string; an empty header is none. */

@@ -1,8 +1,6 @@
 import { SealgateError } from '../errors.ts'
+import { OWNER_ID } from '../gateway/owner.ts'
 import type { RequestHeaders } from './headers.ts'
-
-/** There is one account behind an endpoint. */
-export const OWNER_ID = 'sealgate'
 
 const EXPECTATIONS = ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']
 

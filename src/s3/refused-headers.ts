@@ -1,4 +1,5 @@
 import { SealgateError } from '../errors.ts'
+import { readAcl } from './acl-headers.ts'
 import type { RequestHeaders } from './headers.ts'
 
 /*
@@ -13,12 +14,12 @@ export function refuseObjectHeaders(headers: RequestHeaders): void {
   for (const name of headers.names()) {
     if (UNSUPPORTED.some((prefix) => name.startsWith(prefix))) throw notImplementedHeader(name)
   }
-  refuseAcl(headers)
 }
 
-/** Of writes of parts: tags and locks belong to the upload. */
+/** Of writes of parts: tags, locks and lists of access belong to the upload. */
 export function refusePartHeaders(headers: RequestHeaders): void {
   refuseObjectHeaders(headers)
+  readAcl({ forward: new Set() }, headers)
   for (const name of headers.names())
     if (name.startsWith('x-amz-object-lock-')) throw notImplementedHeader(name)
   if ((headers.get('x-amz-tagging') ?? '') !== '') throw notImplementedHeader('x-amz-tagging')
@@ -42,17 +43,6 @@ export function refuseBucketHeaders(headers: RequestHeaders): void {
   const ownership = headers.get('x-amz-object-ownership')
   if (ownership !== undefined && ownership !== 'BucketOwnerEnforced')
     throw notImplementedHeader('x-amz-object-ownership')
-  refuseAcl(headers)
-}
-
-/** All that there is belongs to the one account of the endpoint, and to it alone; these two say just that. */
-const OWN_ACLS = ['private', 'bucket-owner-full-control']
-
-function refuseAcl(headers: RequestHeaders): void {
-  const acl = headers.get('x-amz-acl')
-  const grants = headers.names().some((name) => name.startsWith('x-amz-grant-'))
-  if (grants || (acl !== undefined && !OWN_ACLS.includes(acl)))
-    throw new SealgateError('AccessControlListNotSupported')
 }
 
 export function notImplementedHeader(header: string): SealgateError {

@@ -7,7 +7,11 @@ export interface ObjectMarks {
   /** Of a copy: instead of the source's. */
   readonly tags?: readonly Tag[] | undefined
   readonly lock?: ObjectLock | undefined
+  /** Who may do what with it at the store: `x-amz-acl` or `x-amz-grant-…`, lower-case names. */
+  readonly acl?: AclHeaders | undefined
 }
+
+export type AclHeaders = Readonly<Record<string, string>>
 
 /** Only in buckets with Object Lock; without it the bucket's default retention counts. */
 export interface ObjectLock {

@@ -1,5 +1,5 @@
 import type { StorageCapabilities } from './capabilities.ts'
-import type { ObjectMarks, ShownMarks } from './marks.ts'
+import type { AclHeaders, ObjectMarks, ShownMarks } from './marks.ts'
 import type { Subresources } from './subresources.ts'
 import type { Versioning } from './versioning.ts'
 
@@ -27,7 +27,7 @@ export interface Storage {
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. Object Lock is for ever, and turns versions on. */
-  createBucket(bucket: string, options?: { readonly objectLock?: boolean }): Promise<void>
+  createBucket(bucket: string, options?: NewBucket): Promise<void>
   /** NoSuchBucket if it is not there. */
   headBucket(bucket: string): Promise<StoredBucket>
   /** BucketNotEmpty while an object, a version or a delete marker is in it; open multipart uploads are discarded with the bucket. */
@@ -117,6 +117,12 @@ export interface ObjectAttributes {
   readonly headers: ObjectHeaders
   readonly metadata: UserMetadata
   readonly storageClass: StorageClass
+}
+
+export interface NewBucket {
+  readonly objectLock?: boolean
+  /** Only for stores that keep lists of access. */
+  readonly acl?: AclHeaders | undefined
 }
 
 export interface StoredBucket {

@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import type { Field } from '../../src/config/field.ts'
 import { FIELDS } from '../../src/config/fields.ts'
 import { ERRORS } from '../../src/errors.ts'
+import { switchOf } from '../../src/gateway/subresources/closed-access.ts'
 import { SUBRESOURCES } from '../../src/gateway/subresources/table.ts'
 import { subresourceName } from '../../src/s3/not-implemented.ts'
 import { OPERATIONS } from '../../src/s3/operation-table.ts'
@@ -68,11 +69,11 @@ function namedIn(text: string): string[] {
 
 /** The operations on a sub-resource, which all are in the operation table. */
 function operationsOf(name: string): string[] {
-  const found = SUBRESOURCES.filter((resource) => resource.optional === true && resource.name === name)
-  const names = found.flatMap(({ on, methods }) =>
+  const found = SUBRESOURCES.filter((resource) => resource.optional === true && switchOf(resource) === name)
+  const names = found.flatMap(({ on, methods, name: resource }) =>
     methods.flatMap((method) =>
-      [[name], [name, 'id']].map((query) =>
-        subresourceName(method, on, name, (parameter) => query.includes(parameter)),
+      [[resource], [resource, 'id']].map((query) =>
+        subresourceName(method, on, resource, (parameter) => query.includes(parameter)),
       ),
     ),
   )

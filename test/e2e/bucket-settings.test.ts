@@ -212,12 +212,11 @@ describe('documents that the store keeps', () => {
   it('what lets others in, or data out, is off and says how it is switched on', async () => {
     const input = { Bucket, Key: 'k', Id: 'i' }
     const commands = [
-      ...[sdk.GetBucketAclCommand, sdk.GetObjectAclCommand, sdk.GetBucketPolicyCommand],
       ...[sdk.GetBucketReplicationCommand, sdk.GetBucketNotificationConfigurationCommand],
-      ...[sdk.GetBucketWebsiteCommand, sdk.GetBucketLoggingCommand, sdk.GetPublicAccessBlockCommand],
+      ...[sdk.GetBucketWebsiteCommand, sdk.GetBucketLoggingCommand],
       ...[sdk.GetBucketInventoryConfigurationCommand, sdk.ListBucketInventoryConfigurationsCommand],
       ...[sdk.GetBucketAccelerateConfigurationCommand, sdk.GetBucketRequestPaymentCommand],
-      ...[sdk.GetBucketOwnershipControlsCommand, sdk.GetBucketMetricsConfigurationCommand],
+      ...[sdk.GetBucketMetricsConfigurationCommand],
       ...[sdk.GetBucketAnalyticsConfigurationCommand, sdk.GetBucketIntelligentTieringConfigurationCommand],
     ] as unknown as (new (
       input: object,

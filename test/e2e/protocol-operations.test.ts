@@ -37,11 +37,9 @@ describe('the query', () => {
 
   it('with a sub-resource that is not here is NotImplemented on buckets and objects, for each method', async () => {
     const resources = [
-      'acl',
       'website',
       'lifecycle',
       'object-lock',
-      'policy',
       'replication',
       'torrent',
       'versioning',

@@ -18,6 +18,23 @@ export async function cephTarget(endpoint: string): Promise<SuiteTarget> {
   return { endpoint, users, kmsKeyIds: KMS_KEY_IDS, lifecycleDaySeconds: DAY_SECONDS }
 }
 
+/**
+ * Behind a gateway before it all users are the one that the gateway is there, and lists of access that are handed on name users of the
+ * store: its own, which test/ceph/cluster has made, and others by their ids.
+ */
+export function sameUserOver(
+  users: SuiteTarget['users'],
+  { accessKeyId, secretAccessKey }: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): SuiteTarget['users'] {
+  const own = { userId: 'lane', displayName: 'lane' }
+  return Object.fromEntries(
+    Object.entries(users).map(([name, user]) => [
+      name,
+      { ...user, ...(name === 's3 main' ? own : {}), accessKeyId, secretAccessKey, tenant: '' },
+    ]),
+  ) as SuiteTarget['users']
+}
+
 function credentialsOf(name: SuiteUser, index: number): SuiteCredentials {
   const tenant = name === 's3 tenant' ? TENANT : ''
   const uid = name.replaceAll(' ', '-')

@@ -11,7 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { startServer } from '../lib/server.ts'
-import { cephTarget } from './ceph.ts'
+import { cephTarget, sameUserOver } from './ceph.ts'
 import { type Comparison, compare, type Difference, difference } from './compare.ts'
 import { configurationOf, type SuiteTarget, sameUser } from './configuration.ts'
 import { expectedOver, readExpected, type SuiteStore } from './expected.ts'
@@ -22,6 +22,7 @@ assert.ok(suite !== undefined, 'run this lane by `npm run test:s3tests -- PATH`'
 const select = process.env['LANE_SELECT'] || undefined
 const store: SuiteStore = reference === 'ceph' ? 'ceph' : 'fs'
 const expected = expectedOver(readExpected(), store)
+const ceph = store === 'ceph' ? await cephTarget(cephEndpoint()) : null
 const [gateway, other] = await Promise.all([ofGateway(), ofReference()])
 const result = compare(gateway, expected, { whole: select === undefined })
 print(result)
@@ -49,7 +50,8 @@ async function ofGateway(): Promise<Outcomes> {
   try {
     const { endpoint } = server
     const cmkId = await cmkOf(server)
-    return await runOn('gateway', { endpoint, users: sameUser(server), kmsKeyIds: [cmkId, cmkId] })
+    const users = ceph === null ? sameUser(server) : sameUserOver(ceph.users, server)
+    return await runOn('gateway', { endpoint, users, kmsKeyIds: [cmkId, cmkId] })
   } finally {
     await server.stop()
   }
@@ -61,6 +63,7 @@ function storeSettings(): Record<string, string> {
   return {
     SEALGATE_STORE: 's3',
     SEALGATE_S3_ENDPOINT: cephEndpoint(),
+    SEALGATE_S3_FORWARD: 'acl,policy,publicAccessBlock',
     SEALGATE_S3_ACCESS_KEY_ID: process.env['TEST_STORE_ACCESS_KEY_ID'] ?? '',
     SEALGATE_S3_SECRET_ACCESS_KEY: process.env['TEST_STORE_SECRET_ACCESS_KEY'] ?? '',
   }
@@ -74,7 +77,7 @@ function cephEndpoint(): string {
 
 async function ofReference(): Promise<Outcomes | null> {
   if (reference === undefined) return null
-  if (store === 'ceph') return runOn('reference', await cephTarget(cephEndpoint()))
+  if (ceph !== null) return runOn('reference', ceph)
   return run('reference', reference)
 }
 

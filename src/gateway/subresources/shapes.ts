@@ -211,6 +211,7 @@ export const INTELLIGENT_TIERING = {
 export const ACCELERATE = { 'Status?': /^(Enabled|Suspended)$/ } satisfies Shape
 export const REQUEST_PAYMENT = { Payer: /^(Requester|BucketOwner)$/ } satisfies Shape
 export const OWNERSHIP_CONTROLS = { 'Rule+': { ObjectOwnership: NAME } } satisfies Shape
+export const POLICY_STATUS = { IsPublic: TRUTH } satisfies Shape
 export const PUBLIC_ACCESS_BLOCK = {
   'BlockPublicAcls?': TRUTH,
   'IgnorePublicAcls?': TRUTH,

@@ -21,6 +21,8 @@ export interface Subresource {
   readonly listed?: string
   /** Only where the configuration says so. */
   readonly optional?: boolean
+  /** By which name it says so, if not by its own. */
+  readonly switchedBy?: string
   /** What is answered where the store only says that something is not there. */
   readonly missing: ErrorKind
   /** Request headers that go on to the store, with what may be in them. */
@@ -40,6 +42,14 @@ const GRANT = /^[ -~]{1,2048}$/
 const TRANSITION = {
   'x-amz-transition-default-minimum-object-size': /^(varies_by_storage_class|all_storage_classes_128K)$/,
 }
+/** By which a list of access goes along with a write, and in the place of a document. */
+export const ACL_HEADERS: Readonly<Record<string, RegExp>> = {
+  'x-amz-acl':
+    /^(private|public-read|public-read-write|authenticated-read|aws-exec-read|bucket-owner-read|bucket-owner-full-control|log-delivery-write)$/,
+  ...Object.fromEntries(
+    ['full-control', 'read', 'read-acp', 'write', 'write-acp'].map((what) => [`x-amz-grant-${what}`, GRANT]),
+  ),
+}
 const ACL: Omit<Subresource, 'on' | 'missing'> = {
   name: 'acl',
   methods: KEPT,
@@ -47,16 +57,7 @@ const ACL: Omit<Subresource, 'on' | 'missing'> = {
   shape: shapes.ACL,
   optional: true,
   bodyless: true,
-  headers: {
-    'x-amz-acl':
-      /^(private|public-read|public-read-write|authenticated-read|aws-exec-read|bucket-owner-read|bucket-owner-full-control|log-delivery-write)$/,
-    ...Object.fromEntries(
-      ['full-control', 'read', 'read-acp', 'write', 'write-acp'].map((what) => [
-        `x-amz-grant-${what}`,
-        GRANT,
-      ]),
-    ),
-  },
+  headers: ACL_HEADERS,
 }
 
 export const SUBRESOURCES: readonly Subresource[] = [
@@ -137,6 +138,16 @@ export const SUBRESOURCES: readonly Subresource[] = [
     optional: true,
     missing: 'NoSuchBucketPolicy',
     headers: { 'x-amz-confirm-remove-self-bucket-access': TRUTH },
+  },
+  {
+    on: 'bucket',
+    name: 'policyStatus',
+    methods: ['GET'],
+    root: 'PolicyStatus',
+    shape: shapes.POLICY_STATUS,
+    optional: true,
+    switchedBy: 'policy',
+    missing: 'NoSuchBucketPolicy',
   },
   setting('publicAccessBlock', ALL, shapes.PUBLIC_ACCESS_BLOCK, {
     root: 'PublicAccessBlockConfiguration',

@@ -5,6 +5,7 @@ import {
   deleteObjects,
   type ListedForDeletion,
 } from '../../gateway/delete-object.ts'
+import { readAcl } from '../acl-headers.ts'
 import { unquoteEtag } from '../condition-headers.ts'
 import type { Answer, Context } from '../context.ts'
 import { readBypass } from '../mark-headers.ts'
@@ -53,6 +54,7 @@ function readMaxBuckets(context: Context): number {
 
 export async function CreateBucket(context: Context): Promise<Answer> {
   refuseBucketHeaders(context.headers)
+  const acl = readAcl(context.gateway, context.headers)
   const bytes = await readSmallBody(context.body(MAX_CONFIGURATION_BYTES), MAX_CONFIGURATION_BYTES)
   if (bytes.length > 0) {
     const root = parseXml(bytes)
@@ -68,7 +70,7 @@ export async function CreateBucket(context: Context): Promise<Answer> {
     }
   }
   const objectLock = context.headers.get('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true'
-  await createBucket(context.gateway, context.bucket, { objectLock })
+  await createBucket(context.gateway, context.bucket, { objectLock, acl })
   return { status: 200, headers: { location: `/${context.bucket}`, 'content-length': 0 } }
 }
 

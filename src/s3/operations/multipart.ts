@@ -41,7 +41,7 @@ export async function CreateMultipartUpload(context: Context): Promise<Answer> {
     key: context.key,
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
-    marks: readMarks(headers),
+    marks: readMarks(context.gateway, headers),
     checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     checksumType: readChecksumType(headers.get('x-amz-checksum-type')),
   })

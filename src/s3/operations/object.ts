@@ -35,7 +35,7 @@ export async function PutObject(context: Context): Promise<Answer> {
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
     condition: readWriteCondition(headers),
-    marks: readMarks(headers),
+    marks: readMarks(context.gateway, headers),
     body: context.body(Number.MAX_SAFE_INTEGER),
     signal: context.signal,
   })
@@ -154,7 +154,7 @@ export async function CopyObject(context: Context): Promise<Answer> {
     checksumAlgorithm: readChecksumAlgorithm(headers.get('x-amz-checksum-algorithm')),
     encryption: readEncryption(headers),
     condition: readWriteCondition(headers),
-    marks: readCopyMarks(headers),
+    marks: readCopyMarks(context.gateway, headers),
     signal: context.signal,
   })
   return xmlAnswer(

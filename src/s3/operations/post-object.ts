@@ -101,7 +101,7 @@ async function post(
     key,
     attributes: readAttributes(headers),
     encryption: readEncryption(headers),
-    marks: readFormMarks(fields, headers),
+    marks: readFormMarks(gateway, fields, headers),
     file: { ...content, range, ...readDigests(headers) },
     signal,
   })
@@ -132,8 +132,8 @@ function refuseFormHeaders(headers: RequestHeaders): void {
 }
 
 /** Tags are a document here, and not a query string. */
-function readFormMarks(fields: FormFields, headers: RequestHeaders): ObjectMarks {
-  const marks = readMarks(headers)
+function readFormMarks(gateway: Gateway, fields: FormFields, headers: RequestHeaders): ObjectMarks {
+  const marks = readMarks(gateway, headers)
   const document = fields.get('tagging')
   if (document === undefined || document === '') return marks
   return { ...marks, tags: readTagging(parseXml(Buffer.from(document))) }

@@ -1,7 +1,7 @@
 import { SealgateError } from '../../errors.ts'
 import { checksumText, type ObjectChecksum } from '../../gateway/checksum.ts'
+import { OWNER_ID } from '../../gateway/owner.ts'
 import type { Answer, Context } from '../context.ts'
-import { OWNER_ID } from '../owner.ts'
 import { type XmlTree, xmlDocument } from '../xml.ts'
 
 export function xmlAnswer(

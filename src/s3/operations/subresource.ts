@@ -2,6 +2,14 @@ import type { XmlElement } from '../../base/xml-reader.ts'
 import { writeXml } from '../../base/xml-writer.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import {
+  closedAccess,
+  deleteClosed,
+  getClosed,
+  putClosed,
+  switchedOff,
+  switchOf,
+} from '../../gateway/subresources/closed-access.ts'
+import {
   type ClientDocument,
   deleteSubresource,
   getSubresource,
@@ -26,18 +34,27 @@ export function subresourceOperation(
   const run = { GET: get, PUT: put, DELETE: remove }[method]
   return async (context) => {
     try {
-      if (resource.optional === true && !context.gateway.forward.has(resource.name))
-        throw new SealgateError(
-          'NotImplemented',
-          `The sub-resource ${resource.name} is switched off: whoever runs the gateway can have it handed on to the storage, by s3.forward in its configuration.`,
-        )
-      return await run(context, inputOf(context, resource))
+      return await run(context, inputOf(context, resource), waysOf(context, resource))
     } catch (error) {
       if (!isError(error, 'NotImplemented')) throw error
       const { message, cause, reason = '' } = error
       throw new SealgateError('NotImplemented', message, { cause, reason, details: { Operation: name } })
     }
   }
+}
+
+interface Ways {
+  readonly get: typeof getSubresource
+  readonly put: typeof putSubresource
+  readonly remove: typeof deleteSubresource
+}
+
+/** To the store, or, where the configuration does not hand it on, what is so without. */
+function waysOf({ gateway }: Context, resource: Subresource): Ways {
+  if (resource.optional !== true || gateway.forward.has(switchOf(resource)))
+    return { get: getSubresource, put: putSubresource, remove: deleteSubresource }
+  if (closedAccess(resource) === null) throw switchedOff(resource)
+  return { get: getClosed, put: putClosed, remove: deleteClosed }
 }
 
 function inputOf(context: Context, resource: Subresource): SubresourceInput {
@@ -72,8 +89,8 @@ function headersOf(
   )
 }
 
-async function get(context: Context, input: SubresourceInput): Promise<Answer> {
-  const { document, headers } = await getSubresource(context.gateway, input)
+async function get(context: Context, input: SubresourceInput, ways: Ways): Promise<Answer> {
+  const { document, headers } = await ways.get(context.gateway, input)
   const isText = typeof document === 'string'
   return {
     status: 200,
@@ -82,10 +99,10 @@ async function get(context: Context, input: SubresourceInput): Promise<Answer> {
   }
 }
 
-async function put(context: Context, input: SubresourceInput): Promise<Answer> {
-  requireSubresource(context.gateway, input)
+async function put(context: Context, input: SubresourceInput, ways: Ways): Promise<Answer> {
+  if (ways.put === putSubresource) requireSubresource(context.gateway, input)
   const bytes = await readSmallBody(context.body(MAX_DOCUMENT_BYTES), MAX_DOCUMENT_BYTES)
-  const headers = await putSubresource(context.gateway, input, documentOf(input, bytes))
+  const headers = await ways.put(context.gateway, input, documentOf(input, bytes))
   return { status: input.resource.shape === null ? 204 : 200, headers: { ...headers, 'content-length': 0 } }
 }
 
@@ -96,6 +113,6 @@ function documentOf({ resource, headers = {} }: SubresourceInput, bytes: Buffer)
   throw new SealgateError('MalformedXML', 'The document is missing.')
 }
 
-async function remove(context: Context, input: SubresourceInput): Promise<Answer> {
-  return { status: 204, headers: await deleteSubresource(context.gateway, input) }
+async function remove(context: Context, input: SubresourceInput, ways: Ways): Promise<Answer> {
+  return { status: 204, headers: await ways.remove(context.gateway, input) }
 }

@@ -1,13 +1,10 @@
 import { isError, SealgateError } from '../../errors.ts'
+import type { NewBucket } from '../storage.ts'
 import type { StoreClient } from './client.ts'
 import { headBucket, type Store } from './store.ts'
 
 /** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
-export async function createBucket(
-  store: Store,
-  bucket: string,
-  { objectLock = false }: { readonly objectLock?: boolean } = {},
-): Promise<void> {
+export async function createBucket(store: Store, bucket: string, options: NewBucket = {}): Promise<void> {
   const stored = takenAware(store, bucket)
   const there = await headBucket(store, bucket).then(
     () => new SealgateError('BucketAlreadyOwnedByYou'),
@@ -20,7 +17,7 @@ export async function createBucket(
   )
   if (there !== null) throw there
   try {
-    await makeBucket(store.client, stored, objectLock)
+    await makeBucket(store.client, stored, options)
   } catch (error) {
     if (isError(error, 'NoSuchBucket')) throw invalidName(store, bucket, stored, error)
     throw error
@@ -28,13 +25,17 @@ export async function createBucket(
 }
 
 /** By the store's own name of it. */
-export async function makeBucket(client: StoreClient, bucket: string, objectLock = false): Promise<void> {
+export async function makeBucket(
+  client: StoreClient,
+  bucket: string,
+  options: NewBucket = {},
+): Promise<void> {
   try {
-    await put(client, bucket, client.dialect.location, objectLock)
+    await put(client, bucket, client.dialect.location, options)
   } catch (error) {
     // A store that knows no regions by name makes its buckets where it is.
     if (client.dialect.location === null || !isError(error, 'InternalError')) throw error
-    await put(client, bucket, 'us-east-1', objectLock)
+    await put(client, bucket, 'us-east-1', options)
   }
 }
 
@@ -69,13 +70,13 @@ async function put(
   client: StoreClient,
   bucket: string,
   region: string | null,
-  objectLock: boolean,
+  { objectLock = false, acl = {} }: NewBucket,
 ): Promise<void> {
   const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
   await client.done({
     method: 'PUT',
     bucket,
-    ...(objectLock ? { headers: { 'x-amz-bucket-object-lock-enabled': 'true' } } : {}),
+    headers: { ...acl, ...(objectLock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : {}) },
     // us-east-1 has no name of its own here.
     ...(region === null || region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
     idempotent: true,

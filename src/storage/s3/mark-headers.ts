@@ -9,9 +9,10 @@ const UNTIL = 'x-amz-object-lock-retain-until-date'
 const LEGAL_HOLD = 'x-amz-object-lock-legal-hold'
 
 /** Of a write. */
-export function markHeaders({ tags = [], lock = {} }: ObjectMarks = {}): Record<string, string> {
+export function markHeaders({ tags = [], lock = {}, acl = {} }: ObjectMarks = {}): Record<string, string> {
   const { retention, legalHold } = lock
   return {
+    ...acl,
     ...(tags.length === 0 ? {} : { 'x-amz-tagging': taggingHeader(tags) }),
     ...(retention === undefined
       ? {}

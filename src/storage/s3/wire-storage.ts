@@ -40,7 +40,7 @@ export class WireStorage implements S.Storage {
   listBuckets(): Promise<readonly S.StoredBucket[]> {
     return listBuckets(this.#store)
   }
-  createBucket(bucket: string, options?: { readonly objectLock?: boolean }): Promise<void> {
+  createBucket(bucket: string, options?: S.NewBucket): Promise<void> {
     return createBucket(this.#store, bucket, options)
   }
   async headBucket(bucket: string): Promise<S.StoredBucket> {

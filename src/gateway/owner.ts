@@ -1,0 +1,2 @@
+/** There is one account behind an endpoint. */
+export const OWNER_ID = 'sealgate'
