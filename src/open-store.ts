@@ -61,10 +61,10 @@ async function openS3(
   log: Logger,
   { readOnly = false, waitMs = WAIT_FOR_STORE_MS, warn = (message) => log.warn(message) }: OpenStoreOptions,
 ): Promise<Storage> {
-  const { endpoint, region, addressing, credentials, bucketPrefix } = s3
+  const { endpoint, region, addressing, credentials, bucketPrefix, bucketSuffix } = s3
   const { maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs } = s3
   const options = {
-    ...{ endpoint, region, addressing, credentials, bucketPrefix },
+    ...{ endpoint, region, addressing, credentials, bucketPrefix, bucketSuffix },
     ...{ maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs },
     tls: {
       ca: pem('s3.caFile', s3.caFile),

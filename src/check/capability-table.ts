@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ConditionalWrite, StorageCapabilities } from '../storage/capabilities.ts'
 import type { S3Capabilities } from '../storage/s3/capabilities.ts'
+import { isPlain } from '../storage/s3/upload-body.ts'
 import type { Capability } from './finding.ts'
 
 const WRITES: Readonly<Record<ConditionalWrite, string>> = {
@@ -63,7 +64,9 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
     rows.push({
       name: 'verifies checksums behind a body',
       has: integrity.checksum,
-      without: 'every chunk of an upload is signed instead',
+      without: isPlain(integrity)
+        ? 'the ETag of an upload must be the MD5 of its bytes'
+        : 'every chunk of an upload is signed instead',
     })
   for (const key of Object.keys(PLAIN) as PlainName[]) {
     const value = others[key]

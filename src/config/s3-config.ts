@@ -12,6 +12,7 @@ export interface S3Config {
   readonly clientCertFile: string | null
   readonly clientKeyFile: string | null
   readonly bucketPrefix: string
+  readonly bucketSuffix: string
   /** Name here and name there. */
   readonly buckets: readonly (readonly [string, string])[]
   /** Sub-resources that are handed on to it. */
@@ -41,6 +42,7 @@ export function buildS3(values: Settings['values']): S3Config | null {
     clientCertFile: path('s3.clientCertFile'),
     clientKeyFile: path('s3.clientKeyFile'),
     bucketPrefix: text('s3.bucketPrefix') ?? '',
+    bucketSuffix: text('s3.bucketSuffix') ?? '',
     buckets: pairs(values),
     forward: values.get('s3.forward') as readonly string[],
     maxConnections: number('s3.maxConnections'),
@@ -73,6 +75,7 @@ export function checkS3({ values, origins, mistakes }: Settings): void {
     mistakes.push(
       `systemBucket: must be set for AWS (${FIELDS.systemBucket.env}), where the names of buckets are global; ${FIELDS.systemBucket.hint}`,
     )
+  if (/\.(myqcloud\.com|tencentcos\.cn)/i.test(endpoint ?? '')) checkTencent(values, mistakes)
   const system = values.get('systemBucket')
   const [names, there] = [new Set<string>(), new Set<string>()]
   for (const [name, stored] of pairs(values)) {
@@ -83,4 +86,16 @@ export function checkS3({ values, origins, mistakes }: Settings): void {
     names.add(name)
     there.add(stored)
   }
+}
+
+/** Every bucket of Tencent COS has a host of its own, and the number of its account in its name. */
+function checkTencent(values: Settings['values'], mistakes: string[]): void {
+  if (values.get('s3.addressing') !== 'virtual')
+    mistakes.push(
+      `s3.addressing: must be virtual for Tencent COS (${FIELDS['s3.addressing'].env}); ${FIELDS['s3.addressing'].hint}`,
+    )
+  if (values.get('s3.bucketSuffix') === null)
+    mistakes.push(
+      `s3.bucketSuffix: must be set for Tencent COS (${FIELDS['s3.bucketSuffix'].env}); ${FIELDS['s3.bucketSuffix'].hint}`,
+    )
 }

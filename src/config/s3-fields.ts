@@ -75,13 +75,21 @@ export const S3_FIELDS = {
     form: 'lower-case letters, digits, dots and hyphens',
     hint: 'what stands before the names of buckets there; only those are shown',
   },
+  's3.bucketSuffix': {
+    type: 'string',
+    env: 'SEALGATE_S3_BUCKET_SUFFIX',
+    default: null,
+    pattern: /^[a-z0-9.-]{0,40}[a-z0-9]$/,
+    form: 'lower-case letters, digits, dots and hyphens, such as -1250000000',
+    hint: 'what stands behind the names of buckets there, that of the system bucket included: the number of the account on Tencent COS, after a hyphen',
+  },
   's3.buckets': {
     type: 'list',
     env: 'SEALGATE_S3_BUCKETS',
     default: [],
     pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]=[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
     form: 'a list of NAME=NAME THERE, such as [photos=acme-photos]',
-    hint: 'buckets that have another name there, as NAME=NAME THERE; they take no prefix',
+    hint: 'buckets that have another name there, as NAME=NAME THERE; they take no prefix and no suffix',
   },
   's3.forward': {
     type: 'list',

@@ -1,10 +1,12 @@
+import { COS_FACTS } from './cos/facts.ts'
 import { BucketNames } from './s3/bucket-names.ts'
 import { type S3Capabilities, UNPROBED } from './s3/capabilities.ts'
 import type { StoreClient } from './s3/client.ts'
 import { defaultCredentials, fixedCredentials } from './s3/credentials.ts'
 import { type Addressing, parseEndpoint } from './s3/endpoint.ts'
 import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './s3/open-wire-storage.ts'
-import { probe, probeIntegrity } from './s3/probe.ts'
+import { probe } from './s3/probe.ts'
+import { probeIntegrity } from './s3/probe-integrity.ts'
 import { probeVersionedConditions } from './s3/probe-versions.ts'
 import { S3Dialect } from './s3/s3-dialect.ts'
 import type { S3Limits } from './s3/store.ts'
@@ -16,6 +18,8 @@ export interface S3StorageOptions extends WireOptions {
   /** Null to learn it from the store. */
   readonly region: string | null
   readonly addressing: Addressing
+  /** Behind every name of a bucket there that is not in the map, the system bucket's included. */
+  readonly bucketSuffix?: string
   /** Null for what AWS's own tools would use. */
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
 }
@@ -48,9 +52,10 @@ export async function openS3Storage(options: S3StorageOptions): Promise<Storage>
     names: new BucketNames({
       systemBucket,
       prefix: options.bucketPrefix ?? '',
+      suffix: options.bucketSuffix ?? '',
       map: options.buckets ?? new Map(),
     }),
-    unprobed: UNPROBED,
+    unprobed: { ...UNPROBED, ...knownOf(dialect) },
     limits: LIMITS,
     probe: (client, bucket, warn) => probeS3(dialect, client, bucket, warn),
   })
@@ -68,5 +73,10 @@ async function probeS3(
   const versionedConditions = dialect.isAmazon
     ? probed.conditions
     : await probeVersionedConditions(client, bucket, probed, warn)
-  return { ...UNPROBED, ...probed, versionedConditions }
+  return { ...UNPROBED, ...probed, ...knownOf(dialect), versionedConditions }
+}
+
+/** What a server says of itself counts more than what was seen of it once. */
+function knownOf({ isTencent }: S3Dialect): Partial<S3Capabilities> {
+  return isTencent ? COS_FACTS : {}
 }

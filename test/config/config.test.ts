@@ -322,3 +322,13 @@ buckets:
     ],
   )
 })
+
+it('an S3 endpoint of Tencent COS needs virtual hosts and the number of the account', () => {
+  const s3 = { SEALGATE_STORE: 's3', SEALGATE_S3_ENDPOINT: 'https://cos.ap-guangzhou.myqcloud.com' }
+  assert.deepEqual(
+    mistakes(undefined, s3).map((mistake) => /^[\w.]+: must be [^(]+/.exec(mistake)?.[0].trim()),
+    ['s3.addressing: must be virtual for Tencent COS', 's3.bucketSuffix: must be set for Tencent COS'],
+  )
+  const more = { SEALGATE_S3_ADDRESSING: 'virtual', SEALGATE_S3_BUCKET_SUFFIX: '-1250000000' }
+  assert.equal(loadConfig(undefined, { ...s3, ...more }).s3?.bucketSuffix, '-1250000000')
+})

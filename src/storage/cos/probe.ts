@@ -2,26 +2,20 @@ import { NO_CONDITIONS } from '../capabilities.ts'
 import { type S3Capabilities, UNPROBED } from '../s3/capabilities.ts'
 import type { StoreClient } from '../s3/client.ts'
 import { StoreRefusal } from '../s3/errors.ts'
-import { type Facts, probe } from '../s3/probe.ts'
+import { probe } from '../s3/probe.ts'
 import type { Scratch } from '../s3/scratch.ts'
+import { COS_FACTS } from './facts.ts'
 
-/** What COS documents of itself; to try it would prove nothing. */
-const FACTS: Facts &
-  Pick<S3Capabilities, 'listsWrites' | 'metadataBytes' | 'versionedConditions' | 'integrity'> = {
-  // "When the uploaded part numbers are not consecutive … 400 InvalidPart."
-  partGaps: false,
+/** What COS's own interface is besides. */
+const OWN_FACTS = {
+  ...COS_FACTS,
   pagesByToken: false,
-  anyDelimiter: false,
-  punctuation: false,
-  // Lists are eventually consistent.
-  listsWrites: false,
-  metadataBytes: 2048,
   // x-cos-forbid-overwrite is void in buckets that have or had versions.
   versionedConditions: NO_CONDITIONS,
   integrity: null,
 }
 
-export const COS_UNPROBED: S3Capabilities = { ...UNPROBED, leadingSlash: false, ...FACTS }
+export const COS_UNPROBED: S3Capabilities = { ...UNPROBED, leadingSlash: false, ...OWN_FACTS }
 
 /** What is left is tried, as on any other server. */
 export async function probeCos(client: StoreClient, bucket: string): Promise<S3Capabilities> {
@@ -29,7 +23,7 @@ export async function probeCos(client: StoreClient, bucket: string): Promise<S3C
     await requireIntegrity(scratch)
     return null
   })
-  return { ...probed, ...FACTS }
+  return { ...probed, ...OWN_FACTS }
 }
 
 const SMALL = Buffer.from('probe')

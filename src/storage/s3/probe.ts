@@ -4,7 +4,6 @@
  * not.
  */
 import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
-import { SealgateError } from '../../errors.ts'
 import type { ConditionSupport } from '../capabilities.ts'
 import { type S3Capabilities, UNPROBED } from './capabilities.ts'
 import { readAll, type StoreClient } from './client.ts'
@@ -14,7 +13,6 @@ import { ConnectionError } from './errors.ts'
 import type { STORED_HEADERS } from './headers.ts'
 import { probeEmptyParts, probeLeadingSlash } from './probe-names.ts'
 import { rootOf, Scratch } from './scratch.ts'
-import type { BodyIntegrity } from './upload-body.ts'
 
 const MORE_METADATA_BYTES = 4096
 const OTHER_ETAG = '"00000000000000000000000000000000"'
@@ -271,30 +269,4 @@ async function probeVersions(client: StoreClient, bucket: string): Promise<boole
   const bytes = await readAll(body, 64 * 1024)
   // What the credentials may not ask of this bucket they may of others.
   return status === 403 || (status === 200 && rootOf(bytes) === 'VersioningConfiguration')
-}
-
-/** A checksum behind the body where a wrong one is noticed; signed chunks where it is not, and over connections that are not secure. */
-export async function probeIntegrity(scratch: Scratch, secure: boolean): Promise<BodyIntegrity> {
-  const wanted = { signedChunks: !secure, checksum: true }
-  const good = (await upload(scratch, wanted)) && !(await upload(scratch, wanted, 'AAAAAA=='))
-  const fallback = { signedChunks: true, checksum: false }
-  if (good) return wanted
-  if (await upload(scratch, fallback)) return fallback
-  throw new SealgateError(
-    'NotImplemented',
-    'The store takes no uploads in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD), which is how it is sure to hold what was sent.',
-  )
-}
-
-async function upload(scratch: Scratch, integrity: BodyIntegrity, checksum?: string): Promise<boolean> {
-  const body = (async function* () {
-    yield small
-  })()
-  const key = `upload-${checksum ?? ''}${integrity.checksum}`
-  const { status } = await scratch.ask(key, {
-    method: 'PUT',
-    body: { size: small.length, body, integrity, ...(checksum === undefined ? {} : { checksum }) },
-  })
-  const head = await scratch.ask(key, { method: 'HEAD' })
-  return status === 200 && head.status === 200 && head.headers['content-length'] === String(small.length)
 }

@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
+import { SealgateError } from '../../errors.ts'
+import { checkKey } from '../cos/keys.ts'
 import type { StoreCall, StreamedBody } from './client.ts'
+import type { WireRequest, WireResponse } from './connections.ts'
 import type { Credentials } from './credentials.ts'
 import type { Dialect, PreparedCall } from './dialect.ts'
 import { type Addressing, type Endpoint, storeTarget } from './endpoint.ts'
 import type { StoreFailure } from './errors.ts'
+import { readEtag } from './headers.ts'
 import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
 import {
   type BodyIntegrity,
@@ -10,7 +15,9 @@ import {
   chunkedBody,
   chunkedHeaders,
   chunkedLength,
+  isPlain,
   payloadOf,
+  plainBody,
 } from './upload-body.ts'
 
 export interface S3DialectOptions {
@@ -23,7 +30,7 @@ export interface S3DialectOptions {
   readonly now?: () => number
 }
 
-/** S3 as it is: Signature Version 4, and large bodies in signed chunks or before a checksum. */
+/** S3 as it is: Signature Version 4, and large bodies in signed chunks or before a checksum, or as they are where the server takes neither. */
 export class S3Dialect implements Dialect {
   readonly #o: S3DialectOptions
   #region: string
@@ -44,8 +51,15 @@ export class S3Dialect implements Dialect {
     return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
   }
 
-  /** What a server does not take it refuses itself. */
-  checkKey(): void {}
+  /** Tencent COS by its names for S3's clients. */
+  get isTencent(): boolean {
+    return /\.(myqcloud\.com|tencentcos\.cn)(:\d+)?$/.test(this.#o.endpoint.host)
+  }
+
+  /** What a server does not take it refuses itself; COS has limits of its own, of which clients are to hear what they are. */
+  checkKey(key: string): void {
+    if (this.isTencent) checkKey(key)
+  }
 
   get secure(): boolean {
     return this.#o.endpoint.secure
@@ -73,16 +87,20 @@ export class S3Dialect implements Dialect {
       region,
       (o.now ?? Date.now)(),
     )
+    const { sent, confirmed } =
+      streamed === null
+        ? { sent: asBuffer(body), confirmed: (response: WireResponse) => response }
+        : bodyToSend(streamed, integrity, chunks)
     const request = {
       origin: target.origin,
       method: call.method,
       path: target.query === '' ? target.path : `${target.path}?${target.query}`,
       headers: { ...headers, ...lengthHeader(body, integrity) },
-      body: streamed === null ? asBuffer(body) : framed(streamed, integrity, chunks),
+      body: sent,
       answerTimeoutMs: call.answerTimeoutMs ?? o.answerTimeoutMs,
       signal: call.signal,
     }
-    return { request, region, answered: (response) => response, refused: (failure) => failure }
+    return { request, region, answered: confirmed, refused: (failure) => failure }
   }
 
   async learn(failure: StoreFailure, { region }: PreparedCall): Promise<boolean> {
@@ -103,12 +121,37 @@ export class S3Dialect implements Dialect {
 /** On a POST, x-amz-checksum-* would speak of the object that comes of it. */
 function bodyHeaders({ method, body }: StoreCall, integrity: BodyIntegrity): Record<string, string> {
   if (body === undefined || method !== 'PUT') return {}
-  if (!Buffer.isBuffer(body)) return chunkedHeaders(body.size, integrity)
+  if (!Buffer.isBuffer(body)) return isPlain(integrity) ? {} : chunkedHeaders(body.size, integrity)
   return integrity.checksum ? checksumHeaderOf(body) : {}
 }
 
-function framed(body: StreamedBody, integrity: BodyIntegrity, chunks: ChunkSigner) {
-  return chunkedBody(body.body, body.size, integrity, chunks, body.checksum)
+interface BodyToSend {
+  readonly sent: WireRequest['body']
+  /** Throws if the answer is not about the bytes that were sent. */
+  readonly confirmed: (response: WireResponse) => WireResponse
+}
+
+function bodyToSend(body: StreamedBody, integrity: BodyIntegrity, chunks: ChunkSigner): BodyToSend {
+  if (!isPlain(integrity))
+    return {
+      sent: chunkedBody(body.body, body.size, integrity, chunks, body.checksum),
+      confirmed: (response) => response,
+    }
+  const md5 = createHash('md5')
+  return {
+    sent: plainBody(body.body, body.size, md5),
+    confirmed: (response) => (response.status < 300 ? sameBytes(response, md5.digest('hex')) : response),
+  }
+}
+
+/** What lies there now is not what was sent, or nothing tells that it is: the write has not succeeded. */
+function sameBytes(response: WireResponse, md5: string): WireResponse {
+  if (readEtag(response.headers['etag']) === md5) return response
+  response.body.destroy()
+  throw new SealgateError('SlowDown', undefined, {
+    reason: 'the store holds other bytes than were sent: its ETag is not their MD5',
+    headers: { 'retry-after': '1' },
+  })
 }
 
 function asBuffer(body: StoreCall['body']): Buffer | null {
@@ -117,5 +160,6 @@ function asBuffer(body: StoreCall['body']): Buffer | null {
 
 function lengthHeader(body: StoreCall['body'], integrity: BodyIntegrity): Record<string, string> {
   if (body === undefined || Buffer.isBuffer(body)) return {}
-  return { 'content-length': String(chunkedLength(body.size, integrity)) }
+  const length = isPlain(integrity) ? body.size : chunkedLength(body.size, integrity)
+  return { 'content-length': String(length) }
 }

@@ -1,7 +1,7 @@
 /**
  * Bodies on their way to the store. A small one is sent whole under its hash. A large one is sent aws-chunked: its length is known
  * before its bytes are, every chunk is signed, or the whole is followed by a checksum, or both; and the frame that ends it, without
- * which a server stores nothing, goes out only when the body itself has ended well.
+ * which a server stores nothing, goes out only when the body itself has ended well. Where no frames are taken a large one is sent as it is.
  */
 import { createChecksum } from '../../base/checksum.ts'
 import { SealgateError } from '../../errors.ts'
@@ -14,6 +14,13 @@ export interface BodyIntegrity {
   readonly signedChunks: boolean
   /** The body ends with its CRC-32: where the store checks it. */
   readonly checksum: boolean
+}
+
+/** Neither: the body has no frames, and the ETag that comes back must be its MD5. */
+export const PLAIN_BODY: BodyIntegrity = { signedChunks: false, checksum: false }
+
+export function isPlain({ signedChunks, checksum }: BodyIntegrity): boolean {
+  return !signedChunks && !checksum
 }
 
 /** Up to here a body is collected, signed as a whole, and can be sent again. */
@@ -38,7 +45,7 @@ export async function collectBody(body: IncomingBody, size: number): Promise<Buf
 
 /** The value of x-amz-content-sha256. */
 export function payloadOf({ signedChunks, checksum }: BodyIntegrity): string {
-  if (!signedChunks) return 'STREAMING-UNSIGNED-PAYLOAD-TRAILER'
+  if (!signedChunks) return checksum ? 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' : 'UNSIGNED-PAYLOAD'
   return checksum ? 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER' : 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
 }
 
@@ -118,6 +125,28 @@ async function* inChunks(body: IncomingBody, size: number): AsyncGenerator<Buffe
   }
   if (filled !== remaining) throw incomplete(size, `${size - remaining + filled}`)
   if (filled > 0) yield chunk
+}
+
+/**
+ * The bytes as they are, as many as announced, while their digest is made. The last chunk waits for the body's end, as in frames.
+ */
+export async function* plainBody(
+  body: AsyncIterable<Uint8Array>,
+  size: number,
+  digest: { update(bytes: Uint8Array): unknown },
+): AsyncGenerator<Uint8Array> {
+  let received = 0
+  let last: Uint8Array | null = null
+  for await (const chunk of body) {
+    if (chunk.length === 0) continue
+    received += chunk.length
+    if (received > size) throw incomplete(size, 'more')
+    digest.update(chunk)
+    if (last !== null) yield last
+    last = chunk
+  }
+  if (received !== size) throw incomplete(size, `${received}`)
+  if (last !== null) yield last
 }
 
 function frameHead(bytes: number, signature: string | null): Buffer {
