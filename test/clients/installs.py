@@ -1,5 +1,7 @@
-"""How clients come onto the machine: Debian's packages, or pip, Go and npm into .lanes. All do nothing when it is there."""
+"""How clients come onto the machine: Debian's packages, or pip, Go, Maven and npm into .lanes. All do nothing when it is there."""
 import fcntl
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -64,21 +66,49 @@ def venv(name: str, *requirements: str) -> Path:
     return where / "bin"
 
 
-def go(module: str, program: str, **env) -> Path:
-    """`go install module@version` into .lanes/bin as `program-version`, which is returned."""
-    name, version = module.rsplit("@", 1)
-    target = BIN / f"{program}-{version}"
+def go(module: str, program: str, package: str = ".") -> Path:
+    """`package` of `module@version`, built from the module's own tree (so that what it replaces or deprecates does no harm) into
+    .lanes/bin as `program-version`, which is returned."""
+    target = BIN / f"{program}-{module.rpartition('@')[2]}"
     with alone():
         if not target.exists():
-            if shutil.which("go") is None:
-                raise Unavailable("needs Go")
-            build = LANES / "go-build" / f"{program}-{version}"
-            call("go", "install", f"{name}@{version}", GOBIN=str(build), GOFLAGS="-mod=mod", **env)
-            BIN.mkdir(exist_ok=True)
-            built = build / program
-            (built if built.exists() else next(build.iterdir())).rename(target)
-            shutil.rmtree(build)
+            found = json.loads(go_call("mod", "download", "-json", module))
+            go_call("-C", found["Dir"], "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", target, package)
     return target
+
+
+def go_program(name: str, modules: str = "go.mod") -> Path:
+    """One of programs/go, with the releases that a file of modules names."""
+    target = LANES / "programs" / f"{name}-{modules.removesuffix('.mod')}"
+    with alone():
+        go_call("-C", HERE / "programs/go", "build", "-trimpath", "-buildvcs=false", f"-modfile={modules}", "-o", target, f"./{name}")
+    return target
+
+
+def go_call(*command) -> str:
+    if shutil.which("go") is None:
+        raise Unavailable("needs Go")
+    return call("go", *command, GOFLAGS="")
+
+
+def java_program(name: str, main: str, **versions: str) -> list:
+    """One of programs/java, with these versions in its pom.xml: the command that runs it."""
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        raise Unavailable("needs Java and Maven")
+    where = LANES / "programs" / "-".join([name, *versions.values()])
+    sources = HERE / "programs/java"
+    digest = hashlib.sha256()
+    for path in sorted(sources.rglob("*")):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    note = where / "sources"
+    with alone():
+        if not note.exists() or note.read_text() != digest.hexdigest():
+            shutil.rmtree(where, ignore_errors=True)
+            call("mvn", "-q", "-B", "-f", sources / "pom.xml", "-pl", name, "-am", f"-Dlane.build={where}",
+                 *(f"-D{key}.version={version}" for key, version in versions.items()), "package", "dependency:copy-dependencies")
+            note.write_text(digest.hexdigest())
+    return ["java", "-cp", f"{where / name}/*:{where}/jars/*", main]
 
 
 def version_of(*command, pattern: str = r"\d+(?:\.\d+)+") -> str:

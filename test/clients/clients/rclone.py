@@ -1,7 +1,10 @@
-"""rclone: sync with hashes, ages in metadata, and uploads whose ETag it would like to be an MD5; Debian's is of the Go SDK v1."""
+"""rclone: sync with hashes, ages in metadata, and uploads whose ETag it would like to be an MD5; Debian's is of the Go SDK v1, the newest of v2."""
 from client import Client, Differs
 from gateway import MIB, equal, same_bytes
-from installs import apt, version_of
+from installs import BIN, apt, go, version_of
+
+RELEASE = "v1.75.0"
+NEWEST = BIN / f"rclone-{RELEASE}"
 
 
 def flags(gateway, *more):
@@ -131,5 +134,11 @@ CLIENTS = [
         install=lambda: apt("rclone"),
         cells=cells_of("rclone"),
         tree=tree_of("rclone"),
-    )
+    ),
+    Client(
+        "rclone",
+        version=lambda: version_of(NEWEST, "version"),
+        install=lambda: go(f"github.com/rclone/rclone@{RELEASE}", "rclone") and None,
+        cells=cells_of(NEWEST),
+    ),
 ]

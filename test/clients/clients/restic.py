@@ -1,7 +1,10 @@
-"""restic: a backup repository of many small files; Debian's, which speaks through minio-go."""
+"""restic: a backup repository of many small files; through minio-go."""
 from client import Client
 from gateway import MIB, equal, same_bytes
-from installs import apt, version_of
+from installs import BIN, apt, go, version_of
+
+RELEASE = "v0.19.1"
+NEWEST = BIN / f"restic-{RELEASE}"
 
 
 def repository(gateway, password="lane"):
@@ -90,5 +93,11 @@ CLIENTS = [
         install=lambda: apt("restic"),
         cells=cells_of("restic"),
         tree=tree_of("restic"),
-    )
+    ),
+    Client(
+        "restic",
+        version=lambda: version_of(NEWEST, "version"),
+        install=lambda: go(f"github.com/restic/restic@{RELEASE}", "restic", "./cmd/restic") and None,
+        cells=cells_of(NEWEST),
+    ),
 ]
