@@ -34,7 +34,7 @@ export function checkEncryptionRequest(
   request: EncryptionRequest | undefined,
 ): void {
   if (request?.algorithm !== undefined && request.algorithm !== 'AES256' && request.algorithm !== 'aws:kms') {
-    throw new SealgateError('InvalidEncryptionAlgorithmError', undefined, {
+    throw new SealgateError('InvalidArgument', 'The encryption method specified is not supported', {
       details: { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: request.algorithm },
     })
   }

@@ -104,7 +104,7 @@ const EMPTY_CHECKSUMS: ReadonlyMap<string, string> = new Map(
 function readExpires(text: string): number {
   if (!/^-?\d+$/.test(text)) throw malformed('X-Amz-Expires should be a number')
   const seconds = Number(text)
-  if (seconds < 1) throw malformed('X-Amz-Expires must be positive')
+  if (seconds < 0) throw malformed('X-Amz-Expires must be non-negative')
   if (seconds > MAX_EXPIRES_S)
     throw malformed('X-Amz-Expires must be less than a week (in seconds) that is 604800')
   return seconds

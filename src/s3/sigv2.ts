@@ -15,7 +15,7 @@ import {
   secretOf,
   withoutSecrets,
 } from './sigv4.ts'
-import type { Query } from './target.ts'
+import type { Query, Target } from './target.ts'
 
 /** Whether a request claims to be signed so, in one way and by no other version beside it. */
 export function isVersion2({ headers, target: { query } }: SignedRequest): boolean {
@@ -36,7 +36,9 @@ export function authenticateVersion2(request: SignedRequest, options: Authentica
   const secret = secretOf(claim.accessKeyId, options)
   if (claim.expiresS === undefined) checkRequestTime(readRequestTime(request.headers).signedAt, options.now())
   else checkExpiry(claim.expiresS, options.now())
-  const toSign = stringToSign(request, claim.expiresS)
+  const toSign = resourcesOf(request.target).map((resource) =>
+    stringToSign(request, resource, claim.expiresS),
+  )
   requireSignature({ ...claim, secret, toSign, encoding: 'latin1' })
   return { accessKeyId: claim.accessKeyId, presigned, payload: readPayload(request) }
 }
@@ -83,8 +85,13 @@ function checkExpiry(expiresS: number, now: number): void {
   })
 }
 
+/** A bucket in the path is the same with a slash behind it; there are clients that send it without, and sign it with one. */
+function resourcesOf({ bucket, key, resource }: Target): readonly string[] {
+  return bucket === null || key !== null || resource.endsWith('/') ? [resource] : [resource, `${resource}/`]
+}
+
 /** One character a byte, as headers are. */
-function stringToSign(request: SignedRequest, expiresS: number | undefined): string {
+function stringToSign(request: SignedRequest, resource: string, expiresS: number | undefined): string {
   const { method, target } = request
   // Fields of a presigned URL stand for the headers of their names.
   const headers =
@@ -102,7 +109,7 @@ function stringToSign(request: SignedRequest, expiresS: number | undefined): str
     headers.get('content-md5') ?? '',
     headers.get('content-type') ?? '',
     expiresS === undefined ? date : String(expiresS),
-    `${amz.join('')}${target.resource}${signedQuery(target.query)}`,
+    `${amz.join('')}${resource}${signedQuery(target.query)}`,
   ].join('\n')
 }
 
@@ -143,17 +150,20 @@ function signedQuery(query: Query): string {
 export function requireSignature(
   o: Version2Claim & {
     readonly secret: string
-    readonly toSign: string
+    /** One of these. */
+    readonly toSign: readonly string[]
     readonly encoding: 'latin1' | 'utf8'
   },
 ): void {
-  const expected = createHmac('sha1', o.secret).update(o.toSign, o.encoding).digest()
   const provided = Buffer.from(o.signature, 'base64')
-  if (provided.length === expected.length && timingSafeEqual(provided, expected)) return
+  for (const text of o.toSign) {
+    const expected = createHmac('sha1', o.secret).update(text, o.encoding).digest()
+    if (provided.length === expected.length && timingSafeEqual(provided, expected)) return
+  }
   throw new SealgateError('SignatureDoesNotMatch', undefined, {
     details: {
       AWSAccessKeyId: o.accessKeyId,
-      StringToSign: withoutSecrets(o.toSign),
+      StringToSign: withoutSecrets(o.toSign[0] ?? ''),
       SignatureProvided: o.signature.slice(0, 256),
     },
   })

@@ -30,7 +30,7 @@ describe('header fields', () => {
       ['x-amz-copy-source', 400, 'InvalidArgument'],
       ['x-amz-storage-class', 400, 'InvalidStorageClass'],
       ['x-amz-acl', 400, 'AccessControlListNotSupported'],
-      ['x-amz-server-side-encryption', 400, 'InvalidEncryptionAlgorithmError'],
+      ['x-amz-server-side-encryption', 400, 'InvalidArgument'],
       ['if-none-match', 501, 'NotImplemented'],
       ['x-amz-tagging', 200, undefined],
       ['x-amz-trailer', 200, undefined],

@@ -344,6 +344,33 @@ describe('what comes from a store', () => {
   })
 })
 
+it('what the store says of an argument, or of a grantee, is what clients are told', async () => {
+  let code = ''
+  const stack = await start(
+    {
+      intercept: (name, _request, response) => {
+        if (name !== 'PutSubresource') return false
+        response.writeHead(400).end(`<Error><Code>${code}</Code><Message>who knows</Message></Error>`)
+        return true
+      },
+    },
+    { forward: ['acl'] },
+  )
+  try {
+    for (const [said, told] of [
+      ['InvalidArgument', 'InvalidArgument'],
+      ['UnresolvableGrantByEmailAddress', 'UnresolvableGrantByEmailAddress'],
+      ['SomethingElse', 'InvalidRequest'],
+    ] as const) {
+      code = said
+      const put = new sdk.PutBucketAclCommand({ Bucket, GrantRead: 'emailAddress="nobody@example.com"' })
+      await fails(stack.s3.send(put), told, 400)
+    }
+  } finally {
+    await stack.close()
+  }
+})
+
 it('what comes from clients is taken in only whole, well formed and known', async () => {
   const stack = await start()
   const put = async (body: string, headers: Record<string, string> = {}) => {

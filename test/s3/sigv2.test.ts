@@ -132,6 +132,11 @@ describe('Signature Version 2', () => {
   it('signs what chooses an operation, a version or the answer, as it was written', () => {
     check(signed('/b/k?uploads=&prefix=x', '/b/k?uploads='))
     check(signed('/b/k?uploads', '/b/k?uploads'))
+    check(signed('/b?acl', '/b?acl'))
+    check(signed('/b?acl', '/b/?acl'))
+    check(signed('/b/', '/b/'))
+    assert.equal(errorOf(() => check(signed('/b/', '/b')))?.kind, 'SignatureDoesNotMatch')
+    assert.equal(errorOf(() => check(signed('/b/k', '/b/k/')))?.kind, 'SignatureDoesNotMatch')
     check(signed('/b/k?versionId=%2B%3D&partNumber=1', '/b/k?partNumber=1&versionId=+='))
     check(
       signed('/b/k?response-content-type=text/plain;%20%C3%B6', '/b/k?response-content-type=text/plain; ö'),

@@ -58,7 +58,7 @@ function authenticateVersion2(fields: FormFields, options: AuthenticateFormOptio
   const policy = requiredField(fields, 'policy', 'Policy')
   const secret = secretOf(accessKeyId, options)
   // All of its characters count: none may be cut to a byte that is another's.
-  requireSignature({ accessKeyId, signature, secret, toSign: policy, encoding: 'utf8' })
+  requireSignature({ accessKeyId, signature, secret, toSign: [policy], encoding: 'utf8' })
   return { accessKeyId, policy }
 }
 

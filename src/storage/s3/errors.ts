@@ -77,6 +77,7 @@ const SAME: readonly ErrorKind[] = [
   'PreconditionFailed',
   'ReplicationConfigurationNotFoundError',
   'SlowDown',
+  'UnresolvableGrantByEmailAddress',
 ]
 
 const ALIASES: Readonly<Record<string, ErrorKind>> = {
@@ -139,7 +140,7 @@ export function storeError(
   const isRefusal = ofClient && same === undefined && status === 400
   if (isRefusal)
     return new SealgateError(
-      'InvalidRequest',
+      code === 'InvalidArgument' ? code : 'InvalidRequest',
       `The storage behind the gateway does not accept this document${/^[A-Za-z]{1,64}$/.test(code) ? ` (${code})` : ''}.`,
       { reason },
     )
