@@ -295,7 +295,7 @@ describe('what comes from a store', () => {
       response.writeHead(200, answer.headers).end(answer.body)
       return true
     }
-    stack = await start({ intercept })
+    stack = await start({ intercept }, { forward: ['publicAccessBlock'] })
   })
   after(() => stack.close())
   const cors = (rule: string) => `<CORSConfiguration><CORSRule>${rule}</CORSRule></CORSConfiguration>`
@@ -321,6 +321,14 @@ describe('what comes from a store', () => {
       ...['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'server'],
       ...['x-amz-id-2', 'x-amz-request-id'],
     ])
+  })
+
+  it('has the name that S3 gives it, whatever the store calls it', async () => {
+    answer = {
+      body: '<BlockPublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></BlockPublicAccessBlockConfiguration>',
+    }
+    const raw = await send(stack.gateway, { target: `/${Bucket}?publicAccessBlock` })
+    assert.match(raw.body, /<PublicAccessBlockConfiguration [^>]*><BlockPublicAcls>true</)
   })
 
   it('is refused where it makes no sense, is too large or too deep, or would grow', async () => {

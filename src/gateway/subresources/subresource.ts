@@ -52,7 +52,7 @@ export async function getSubresource(gateway: Gateway, input: SubresourceInput):
   const isList = listed !== undefined && input.id === undefined
   const document = isList
     ? listOf(listed, root, resource.shape, answer)
-    : fitAnswer(root, resource.shape, answer)
+    : fitAnswer(resource, resource.shape, answer)
   return {
     document: bucketsIn(
       resource,
@@ -146,9 +146,14 @@ function requestOf(gateway: Gateway, input: SubresourceInput): SubresourceReques
   }
 }
 
-function fitAnswer(root: string, shape: Shape, { document }: SubresourceAnswer): XmlElement {
-  if (document === null || typeof document === 'string' || document.name !== root) throw senseless(root)
-  return fit(document, shape, 'store')
+function fitAnswer(
+  { root, otherRoot = root }: Subresource,
+  shape: Shape,
+  { document }: SubresourceAnswer,
+): XmlElement {
+  if (document === null || typeof document === 'string') throw senseless(root)
+  if (document.name !== root && document.name !== otherRoot) throw senseless(root)
+  return fit({ ...document, name: root }, shape, 'store')
 }
 
 /** A page of documents. */

@@ -15,6 +15,8 @@ export interface Subresource {
   readonly methods: readonly ('GET' | 'PUT' | 'DELETE')[]
   /** The document's root. */
   readonly root: string
+  /** What a server calls it that has another name for it (Ceph). */
+  readonly otherRoot?: string
   /** Null for a policy, which is JSON. */
   readonly shape: Shape | null
   /** The bucket may have several, told apart by `id` in the query; GET without it lists them in a document of this root. */
@@ -151,6 +153,7 @@ export const SUBRESOURCES: readonly Subresource[] = [
   },
   setting('publicAccessBlock', ALL, shapes.PUBLIC_ACCESS_BLOCK, {
     root: 'PublicAccessBlockConfiguration',
+    otherRoot: 'BlockPublicAccessBlockConfiguration',
     missing: 'NoSuchPublicAccessBlockConfiguration',
   }),
   setting('ownershipControls', ALL, shapes.OWNERSHIP_CONTROLS, {
@@ -201,7 +204,7 @@ function setting(
   name: string,
   methods: Subresource['methods'],
   shape: Shape,
-  more: Pick<Subresource, 'root' | 'headers' | 'listed'> & { readonly missing?: ErrorKind },
+  more: Pick<Subresource, 'root' | 'otherRoot' | 'headers' | 'listed'> & { readonly missing?: ErrorKind },
 ): Subresource {
   return { on: 'bucket', name, methods, shape, optional: true, missing: 'NoSuchConfiguration', ...more }
 }
