@@ -39,7 +39,8 @@ export function authenticateVersion2(request: SignedRequest, options: Authentica
   const toSign = resourcesOf(request.target).map((resource) =>
     stringToSign(request, resource, claim.expiresS),
   )
-  requireSignature({ ...claim, secret, toSign, encoding: 'latin1' })
+  const shown = { StringToSign: withoutSecrets(toSign[0] ?? '') }
+  requireSignature({ ...claim, secret, toSign, encoding: 'latin1', shown })
   return { accessKeyId: claim.accessKeyId, presigned, payload: readPayload(request) }
 }
 
@@ -153,6 +154,8 @@ export function requireSignature(
     /** One of these. */
     readonly toSign: readonly string[]
     readonly encoding: 'latin1' | 'utf8'
+    /** What the error says of what was signed. */
+    readonly shown: Readonly<Record<string, string>>
   },
 ): void {
   const provided = Buffer.from(o.signature, 'base64')
@@ -163,7 +166,7 @@ export function requireSignature(
   throw new SealgateError('SignatureDoesNotMatch', undefined, {
     details: {
       AWSAccessKeyId: o.accessKeyId,
-      StringToSign: withoutSecrets(o.toSign[0] ?? ''),
+      ...o.shown,
       SignatureProvided: o.signature.slice(0, 256),
     },
   })

@@ -35,13 +35,14 @@ export function parseTarget(rawUrl: string, host: string | undefined, domains: r
   const path = decode(rawPath)
   const virtual = bucketOfHost(host, domains)
   const { bucket, key } = virtual === null ? splitPath(path) : { bucket: virtual, key: path.slice(1) || null }
-  if (key !== null) checkKeyLength(key)
+  if (key !== null) checkKey(key)
   const resource = virtual === null ? rawPath : `/${virtual}${rawPath}`
   return { bucket, key, query, path, resource }
 }
 
-/** @throws SealgateError KeyTooLongError */
-export function checkKeyLength(key: string): void {
+/** @throws SealgateError KeyTooLongError, InvalidURI for one that no store takes */
+export function checkKey(key: string): void {
+  if (key.includes('\0')) throw new SealgateError('InvalidURI')
   const size = Buffer.byteLength(key)
   if (size <= MAX_KEY_BYTES) return
   throw new SealgateError('KeyTooLongError', undefined, {

@@ -358,6 +358,14 @@ describe('a form that is refused', () => {
       /secret access key/,
     )
     assert.ok(body.includes(`<StringToSign>${policy.slice(0, -2)}</StringToSign>`))
+    const token = [...own, { 'x-amz-security-token': 'secret' }]
+    const hidden = await refused(
+      signedFields(gateway, token, { secret: 'x' }),
+      403,
+      'SignatureDoesNotMatch',
+      /secret/,
+    )
+    assert.ok(!hidden.includes('<StringToSign>'), 'no token in an error')
     await refused(signedFields(gateway, own, { secret: 'x' }), 403, 'SignatureDoesNotMatch', /secret/)
     const other = signed.map(
       ([name, value]) => [name, value.replace(/^AKIDEXAMPLE0000/, 'AKIDOTHER')] as const,
@@ -473,6 +481,8 @@ describe('a form that is refused', () => {
     assert.deepEqual([large.status, large.code], [400, 'MaxPostPreDataLengthExceeded'])
     const { status, code } = await posted(formOf([['key', 'k'.repeat(1025)], ...signed], 'x'))
     assert.deepEqual([status, code], [400, 'KeyTooLongError'])
+    const nul = await posted(formOf([['key', 'a\0b'], ...signed], 'x'))
+    assert.deepEqual([nul.status, nul.code], [400, 'InvalidURI'])
     const chunked = `POST /${Bucket} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=B\r\n\r\n0\r\n\r\n`
     const unsized = await exchange(gateway, chunked)
     assert.deepEqual([unsized.status, unsized.code], [411, 'MissingContentLength'])

@@ -84,6 +84,11 @@ describe('the policy of a form', () => {
       )
   })
 
+  it('a key or a token that it names is not in the error', () => {
+    for (const name of ['x-amz-server-side-encryption-customer-key', 'X-Amz-Security-Token'])
+      denied(() => check([{ [name]: 'secret' }], {}), `Policy Condition failed: ["eq", "$${name}", "***"]`)
+  })
+
   it('the bucket is that of the address, and no field says another', () => {
     check([{ bucket: 'here' }], { bucket: 'here' })
     denied(() => check([{ bucket: 'there' }], {}), 'Policy Condition failed: ["eq", "$bucket", "there"]')

@@ -10,6 +10,7 @@ import { notVersion4, parseTimestamp } from '../signature-claim.ts'
 import { requireSignature } from '../sigv2.ts'
 import { type AuthenticateOptions, MAX_SKEW_MS, secretOf } from '../sigv4.ts'
 import type { FormFields } from './form-fields.ts'
+import { hasSecrets } from './post-policy.ts'
 
 /** A signing key of version 4 is good for so long. */
 const MAX_AGE_S = 7 * 24 * 3600
@@ -58,7 +59,8 @@ function authenticateVersion2(fields: FormFields, options: AuthenticateFormOptio
   const policy = requiredField(fields, 'policy', 'Policy')
   const secret = secretOf(accessKeyId, options)
   // All of its characters count: none may be cut to a byte that is another's.
-  requireSignature({ accessKeyId, signature, secret, toSign: [policy], encoding: 'utf8' })
+  const shown = shownPolicy(policy)
+  requireSignature({ accessKeyId, signature, secret, toSign: [policy], encoding: 'utf8', shown })
   return { accessKeyId, policy }
 }
 
@@ -124,10 +126,15 @@ function requireSame(o: {
   throw new SealgateError('SignatureDoesNotMatch', undefined, {
     details: {
       AWSAccessKeyId: o.accessKeyId,
-      StringToSign: o.policy,
+      ...shownPolicy(o.policy),
       SignatureProvided: o.signature,
     },
   })
+}
+
+/** What was signed, unless there are secrets in it. */
+function shownPolicy(policy: string): Record<string, string> {
+  return hasSecrets(Buffer.from(policy, 'base64').toString()) ? {} : { StringToSign: policy }
 }
 
 /** The field's value; S3's words for one that is missing. */

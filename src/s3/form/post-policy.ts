@@ -145,6 +145,11 @@ function matches({ operator, value }: MatchCondition, actual: string): boolean {
   return operator === 'eq' ? actual === value : actual.startsWith(value)
 }
 
+/** A customer's key or a session's token, which an error document is the wrong place for. */
+export function hasSecrets(text: string): boolean {
+  return /customer-key|security-token/i.test(text)
+}
+
 /** Fields that need no condition. */
 function isExempt(name: string): boolean {
   return EXEMPT.has(name) || name.startsWith('x-ignore-')
@@ -154,7 +159,9 @@ const EXEMPT = new Set(['file', 'policy', 'x-amz-signature', 'signature', 'awsac
 
 function failed(condition: Condition): SealgateError {
   const { operator, ...operands } = condition
-  const words = [operator, ...Object.values(operands)].map((word) => JSON.stringify(word))
+  const isSecret = 'field' in condition && hasSecrets(condition.field)
+  const shown = isSecret ? { ...operands, value: '***' } : operands
+  const words = [operator, ...Object.values(shown)].map((word) => JSON.stringify(word))
   return denied(`Policy Condition failed: [${words.join(', ')}]`)
 }
 

@@ -24,7 +24,7 @@ import { readMarks } from '../mark-headers.ts'
 import { checksumHeaders, encryptionHeaders, readAttributes, readEncryption } from '../object-headers.ts'
 import { notImplementedHeader, refuseObjectHeaders } from '../refused-headers.ts'
 import { readChecksum, readMd5 } from '../request-body.ts'
-import { checkKeyLength, type Target } from '../target.ts'
+import { checkKey, type Target } from '../target.ts'
 import { versionHeaders } from '../version-id.ts'
 import { parseXml, plainDocument } from '../xml.ts'
 
@@ -88,7 +88,7 @@ async function post(
   const { gateway, target, signal } = context
   const bucket = target.bucket ?? ''
   const key = requiredField(fields, 'key', 'key')
-  checkKeyLength(key)
+  checkKey(key)
   context.onKnown({ key })
   const { accessKeyId, policy } = context.authenticate(fields)
   context.onKnown({ key, accessKeyId })
