@@ -51,7 +51,7 @@ export function keyringPath(config: Config): string {
  */
 export async function prepare(config: Config, log: Logger): Promise<void> {
   // Whether an S3 server holds data has to be asked; a directory is not made before the keys are in order.
-  let storage = config.s3 === null ? null : await openStore(config, log)
+  let storage = config.store === 'fs' ? null : await openStore(config, log)
   try {
     if (config.kms.provider === 'local') await makeKeyring(config, storage)
     const kms = await openKms(kmsOptions(config), process.env)
@@ -67,7 +67,7 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
 }
 
 export function otherDeployment(config: Config): StartupError {
-  const another = config.s3 === null ? 'another data directory' : 'another system bucket and other buckets'
+  const another = config.store === 'fs' ? 'another data directory' : 'another system bucket and other buckets'
   const [what, instead] =
     config.realm === null
       ? [`is not the one of the keyring ${keyringPath(config)}`, 'Use the keyring that belongs to it']

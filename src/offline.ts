@@ -164,7 +164,7 @@ export async function collectOffline(
 ): Promise<CollectedGarbage & { readonly listsUploads: boolean }> {
   const { systemBucket } = config
   await requireRealm(config)
-  const isTried = config.s3 !== null
+  const isTried = config.store !== 'fs'
   const storage = await openOfflineStore(config, { write: options.dryRun !== true || isTried })
   try {
     const { listsUploads } = storage.capabilities
@@ -195,7 +195,7 @@ async function realmInside(config: Config, storage: Storage): Promise<string | n
   try {
     return await storedRealm(storage, config.systemBucket)
   } catch (error) {
-    throw isError(error) ? cannotUse(storeName(config), error) : error
+    throw isError(error) ? cannotUse(config, error) : error
   }
 }
 
@@ -210,7 +210,7 @@ function openOfflineKms(config: Config): Promise<OpenedKms> {
 
 /** The store alone: for a look at what needs no key. */
 export async function openOfflineStore(config: Config, { write = false }: OfflineOptions): Promise<Storage> {
-  if (config.s3 === null) {
+  if (config.store === 'fs') {
     const index = join(storeDirectory(config), 'index.sqlite')
     if (!existsSync(index))
       throw new StartupError(

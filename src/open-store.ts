@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
+import type { CosConfig } from './config/cos-config.ts'
 import type { S3Config } from './config/s3-config.ts'
 import { isError, type SealgateError } from './errors.ts'
+import { openCosStorage } from './storage/cos.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
 import { StoreRefusal } from './storage/s3/errors.ts'
+import type { WireOptions } from './storage/s3/open-wire-storage.ts'
 import { SystemBucketError } from './storage/s3/system-bucket.ts'
 import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
@@ -22,9 +25,8 @@ export function storeDirectory(config: Config): string {
 }
 
 /** The store as the operator knows it. */
-export function storeName({ s3, ...config }: Config): string {
-  if (s3 === null) return storeDirectory({ s3, ...config })
-  return `${s3.endpoint}${s3.bucketPrefix === '' ? '' : ` (buckets ${s3.bucketPrefix}…)`}`
+export function storeName(config: Config): string {
+  return remoteOf(config)?.name ?? storeDirectory(config)
 }
 
 /** Whether the fs store has been made. */
@@ -35,15 +37,16 @@ export function hasFiles(config: Config): boolean {
 export interface OpenStoreOptions {
   /** Makes and changes nothing. Default false. */
   readonly readOnly?: boolean
-  /** How long an S3 server that does not answer is waited for; default 20 000. */
+  /** How long a server that does not answer is waited for; default 20 000. */
   readonly waitMs?: number
   /** Instead of the log. */
   readonly warn?: (message: string) => void
 }
 
 export function openStore(config: Config, log: Logger, options: OpenStoreOptions = {}): Promise<Storage> {
-  const { readOnly = false } = options
-  if (config.s3 !== null) return openS3(config, config.s3, log, options)
+  const { readOnly = false, warn = (message) => log.warn(message) } = options
+  const remote = remoteOf(config)
+  if (remote !== null) return openRemote(remote, log, { ...options, readOnly, warn })
   return openFilesystemStorage({
     directory: storeDirectory(config),
     log: (message) => log.info(message),
@@ -51,39 +54,105 @@ export function openStore(config: Config, log: Logger, options: OpenStoreOptions
   })
 }
 
+/** A server that keeps the objects. */
+interface RemoteStore {
+  /** For the operator, as the next ones are. */
+  readonly name: string
+  readonly address: string
+  /** The field that says where it is. */
+  readonly field: string
+  /** The fields that a refusal may be about. */
+  readonly fields: string
+  open(options: Pick<WireOptions, 'readOnly' | 'warn'>): Promise<Storage>
+}
+
+function remoteOf({ s3, cos, systemBucket }: Config): RemoteStore | null {
+  if (s3 !== null) return remoteS3(s3, systemBucket)
+  if (cos !== null) return remoteCos(cos, systemBucket)
+  return null
+}
+
+function remoteS3(s3: S3Config, systemBucket: string): RemoteStore {
+  const { endpoint, region, addressing, credentials, bucketSuffix } = s3
+  return {
+    name: `${endpoint}${prefixed(s3)}`,
+    address: endpoint,
+    field: 's3.endpoint',
+    fields: 's3.endpoint, s3.region and the credentials for it (s3.accessKeyId, s3.secretAccessKey)',
+    open: (options) =>
+      openS3Storage({
+        ...{ endpoint, region, addressing, credentials, bucketSuffix },
+        ...common(s3, systemBucket),
+        ...options,
+        tls: {
+          ca: pem('s3.caFile', s3.caFile),
+          cert: pem('s3.clientCertFile', s3.clientCertFile),
+          key: pem('s3.clientKeyFile', s3.clientKeyFile),
+        },
+      }),
+  }
+}
+
+function remoteCos(cos: CosConfig, systemBucket: string): RemoteStore {
+  const { region, appId, credentials, domain, connectTo } = cos
+  const where = `Tencent COS in ${region}`
+  return {
+    name: `${where} (buckets ${cos.bucketPrefix}…-${appId})`,
+    address: where,
+    field: 'cos.region, cos.domain',
+    fields: 'cos.region, cos.appId, cos.domain and the credentials for it (cos.secretId, cos.secretKey)',
+    open: (options) =>
+      openCosStorage({
+        ...{ region, appId, credentials, domain, connectTo },
+        ...common(cos, systemBucket),
+        ...options,
+        regions: new Map(cos.regions),
+        environment: process.env,
+        tls: { ca: pem('cos.caFile', cos.caFile) },
+      }),
+  }
+}
+
+/** What both are told alike. */
+function common(
+  remote: S3Config | CosConfig,
+  systemBucket: string,
+): Pick<WireOptions, 'systemBucket'> & Partial<WireOptions> {
+  const { bucketPrefix, maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs } = remote
+  return {
+    ...{ systemBucket, bucketPrefix, maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs },
+    buckets: new Map(remote.buckets),
+  }
+}
+
+function prefixed({ bucketPrefix }: S3Config): string {
+  return bucketPrefix === '' ? '' : ` (buckets ${bucketPrefix}…)`
+}
+
 /** A store that is just coming up is waited for: gateway and store are often started together. */
 const WAIT_FOR_STORE_MS = 20_000
 const LONGEST_PAUSE_MS = 5000
 
-async function openS3(
-  config: Config,
-  s3: S3Config,
+async function openRemote(
+  remote: RemoteStore,
   log: Logger,
-  { readOnly = false, waitMs = WAIT_FOR_STORE_MS, warn = (message) => log.warn(message) }: OpenStoreOptions,
-): Promise<Storage> {
-  const { endpoint, region, addressing, credentials, bucketPrefix, bucketSuffix } = s3
-  const { maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs } = s3
-  const options = {
-    ...{ endpoint, region, addressing, credentials, bucketPrefix, bucketSuffix },
-    ...{ maxConnections, connectTimeoutMs, answerTimeoutMs, idleTimeoutMs },
-    tls: {
-      ca: pem('s3.caFile', s3.caFile),
-      cert: pem('s3.clientCertFile', s3.clientCertFile),
-      key: pem('s3.clientKeyFile', s3.clientKeyFile),
-    },
-    systemBucket: config.systemBucket,
-    buckets: new Map(s3.buckets),
+  {
     readOnly,
     warn,
-  }
+    waitMs = WAIT_FOR_STORE_MS,
+  }: OpenStoreOptions & Required<Pick<OpenStoreOptions, 'readOnly' | 'warn'>>,
+): Promise<Storage> {
   const until = performance.now() + waitMs
   for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await openS3Storage(options)
+      return await remote.open({ readOnly, warn })
     } catch (error) {
       const leftMs = until - performance.now()
-      if (!mayPass(error) || leftMs <= 0) throw refused(s3, error)
-      log.warn({ store: endpoint, reason: why(error) }, 'the store (s3.endpoint) is not ready; trying again')
+      if (!mayPass(error) || leftMs <= 0) throw refused(remote, error)
+      log.warn(
+        { store: remote.address, reason: why(error) },
+        `the store (${remote.field}) is not ready; trying again`,
+      )
       await sleep(Math.min(pauseMs, leftMs))
     }
   }
@@ -99,16 +168,19 @@ function why({ reason, message }: SealgateError): string {
   return reason ?? message
 }
 
-function refused(s3: S3Config, error: unknown): unknown {
+function refused(remote: RemoteStore, error: unknown): unknown {
   if (error instanceof SystemBucketError) return new StartupError(error.message, { cause: error })
   if (!isError(error)) return error
-  return cannotUse(s3.endpoint, error)
+  return notUsable(remote.address, `Check ${remote.fields}.`, error)
 }
 
 /** What the store says instead of an answer, and the fields that it may be about. */
-export function cannotUse(store: string, error: SealgateError): StartupError {
-  const check =
-    'Check s3.endpoint, s3.region and the credentials for it (s3.accessKeyId, s3.secretAccessKey).'
+export function cannotUse(config: Config, error: SealgateError): StartupError {
+  const { name, fields } = remoteOf(config) ?? { name: storeDirectory(config), fields: 'dataDir' }
+  return notUsable(name, `Check ${fields}.`, error)
+}
+
+function notUsable(store: string, check: string, error: SealgateError): StartupError {
   return new StartupError(`The store ${store} cannot be used: ${why(error).replace(/\.$/, '')}. ${check}`, {
     cause: error,
   })

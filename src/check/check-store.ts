@@ -24,20 +24,20 @@ const NOTHING = { capabilities: null, realm: null, buckets: [] } as const
 
 /** Makes nothing that a start would make; on scratch keys of the system bucket it tries what a start tries. */
 export async function checkStore(config: Config): Promise<CheckedStore> {
-  const missing = config.s3 === null ? missingFiles(config) : await missingBucket(config)
+  const missing = config.store === 'fs' ? missingFiles(config) : await missingBucket(config)
   if (missing !== null) return { ...NOTHING, findings: missing }
   const warnings: string[] = []
   let storage: Storage
   try {
     storage =
-      config.s3 === null
+      config.store === 'fs'
         ? await openOfflineStore(config, { write: true })
         : await openStore(config, createLog('silent'), {
             waitMs: 0,
             warn: (message) => warnings.push(message),
           })
   } catch (error) {
-    return { ...NOTHING, findings: [failed(config.s3 === null ? 'store' : partOf(error), error)] }
+    return { ...NOTHING, findings: [failed(config.store === 'fs' ? 'store' : partOf(error), error)] }
   }
   try {
     const checked = await checkOpened(config, storage)
@@ -133,7 +133,7 @@ async function checkOpened(
             what: `${systemBucket} is that of the deployment ${realm}.`,
           },
     )
-    if (realm !== null || config.s3 !== null) await tryWrite(storage, systemBucket)
+    if (realm !== null || config.store !== 'fs') await tryWrite(storage, systemBucket)
     return { findings, realm, buckets }
   } catch (error) {
     findings.push(failed('system bucket', error, config))
@@ -187,11 +187,13 @@ function failed(part: Finding['part'], error: unknown, config?: Config): Finding
   if (error instanceof StartupError || error instanceof LostRealmError)
     return { part, status: 'failed', what: error.message }
   if (!isError(error) || config === undefined) throw error
-  return { part, status: 'failed', what: `${storeName(config)}: ${reasonOf(error)}.`, hint: HINT }
+  return { part, status: 'failed', what: `${storeName(config)}: ${reasonOf(error)}.`, hint: hintOf(config) }
 }
 
-const HINT =
-  'Check s3.endpoint, s3.region, TLS, and what the credentials of the store are allowed (docs/operations.md).'
+function hintOf({ store }: Config): string {
+  const fields = store === 'cos' ? 'cos.region, cos.appId, cos.domain' : 's3.endpoint, s3.region'
+  return `Check ${fields}, TLS, and what the credentials of the store are allowed (docs/operations.md).`
+}
 
 function reasonOf({ kind, message, reason }: SealgateError): string {
   return reason ?? `${kind}: ${message.replace(/\.$/, '')}`

@@ -15,7 +15,7 @@ export interface BackupCommandOptions extends ConfigOption {
 /** Copies the fs store into `directory`, which can then be a data directory, beside a running gateway or not. */
 export async function backup(directory: string, options: BackupCommandOptions): Promise<void> {
   const config = loadConfig(options.config, process.env)
-  if (config.s3 !== null)
+  if (config.store !== 'fs')
     throw new StartupError(
       `The objects lie at ${storeName(config)}: back them up there. Keep the keyring, and what \`sealgate keys export\` writes.`,
     )

@@ -63,7 +63,7 @@ export async function serve(file: string | undefined): Promise<void> {
 
 /** A directory is one machine's; an S3 server is for any number of gateways. */
 async function lockStore(config: Config): Promise<{ release(): void }> {
-  if (config.s3 !== null) return { release: () => undefined }
+  if (config.store !== 'fs') return { release: () => undefined }
   try {
     return await lockDirectory(storeDirectory(config))
   } catch (error) {

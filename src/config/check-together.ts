@@ -1,5 +1,6 @@
 import { isLoopback } from '../base/loopback.ts'
 import { checkRules } from './check-rules.ts'
+import { checkCos } from './cos-config.ts'
 import { FIELDS, type FieldName } from './fields.ts'
 import { checkS3 } from './s3-config.ts'
 import type { Settings } from './settings.ts'
@@ -9,6 +10,7 @@ const TOGETHER: readonly (readonly [FieldName, FieldName])[] = [
   ['accessKeyId', 'secretAccessKey'],
   ['s3.accessKeyId', 's3.secretAccessKey'],
   ['s3.clientCertFile', 's3.clientKeyFile'],
+  ['cos.secretId', 'cos.secretKey'],
   ['kms.tencent.secretId', 'kms.tencent.secretKey'],
   ['kms.aws.accessKeyId', 'kms.aws.secretAccessKey'],
 ]
@@ -54,6 +56,7 @@ export function checkTogether(settings: Settings): void {
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
   }
   checkS3(settings)
+  checkCos(settings)
   checkRules(settings)
   checkPlainHttp(settings)
   if (origins.has('kms.vault.address')) checkVaultAuth(settings)

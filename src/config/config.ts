@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { checkTogether } from './check-together.ts'
+import { buildCos, type CosConfig } from './cos-config.ts'
 import type { FieldName } from './fields.ts'
 import { buildKms, type KmsConfig } from './kms-config.ts'
 import { readEnvironment } from './read-environment.ts'
@@ -36,8 +37,10 @@ export interface Config {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null
   readonly systemBucket: string
   readonly realm: string | null
-  /** Null for the fs store. */
+  readonly store: 'fs' | 's3' | 'cos'
+  /** Null unless it is that store. */
   readonly s3: S3Config | null
+  readonly cos: CosConfig | null
   readonly kms: KmsConfig
   /** First match wins; a bucket without a rule uses the CMK of the default key service and, if that is a keyring, trusts its other keys. */
   readonly buckets: readonly KeyRule[]
@@ -111,7 +114,9 @@ function build({ values, rules }: Settings): Config {
         : { accessKeyId: text('accessKeyId'), secretAccessKey: text('secretAccessKey') },
     systemBucket: text('systemBucket'),
     realm: values.get('realm') as string | null,
+    store: text('store') as Config['store'],
     s3: buildS3(values),
+    cos: buildCos(values),
     kms: buildKms(values),
     buckets: rules.flatMap(({ match, cmk, retired = [] }) =>
       cmk === undefined ? [] : [{ match, cmk, retired: [...retired] }],

@@ -1,3 +1,4 @@
+import { COS_FIELDS } from './cos-fields.ts'
 import { type Field, PATH, PATH_FORM } from './field.ts'
 import { KMS_FIELDS } from './kms-fields.ts'
 import { S3_FIELDS } from './s3-fields.ts'
@@ -79,8 +80,8 @@ export const FIELDS = {
     type: 'choice',
     env: 'SEALGATE_STORE',
     default: 'fs',
-    values: ['fs', 's3'],
-    hint: 'the storage behind the gateway: the data directory (fs) or an S3 server (s3)',
+    values: ['fs', 's3', 'cos'],
+    hint: 'the storage behind the gateway: the data directory (fs), an S3 server (s3) or Tencent COS (cos)',
   },
   systemBucket: {
     type: 'string',
@@ -99,6 +100,7 @@ export const FIELDS = {
     hint: 'the id of the deployment, which the record in its store must bear; without it that of the keyring, or of the store',
   },
   ...S3_FIELDS,
+  ...COS_FIELDS,
   ...KMS_FIELDS,
   'epoch.maxAgeMs': {
     type: 'integer',

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { checkBucketPairs, pairsOf } from './bucket-pairs.ts'
 import { FIELDS, type FieldName } from './fields.ts'
 import type { Settings } from './settings.ts'
 
@@ -43,7 +44,7 @@ export function buildS3(values: Settings['values']): S3Config | null {
     clientKeyFile: path('s3.clientKeyFile'),
     bucketPrefix: text('s3.bucketPrefix') ?? '',
     bucketSuffix: text('s3.bucketSuffix') ?? '',
-    buckets: pairs(values),
+    buckets: pairsOf(values, 's3.buckets'),
     forward: values.get('s3.forward') as readonly string[],
     maxConnections: number('s3.maxConnections'),
     connectTimeoutMs: number('s3.connectTimeoutMs'),
@@ -56,15 +57,9 @@ function endpointOf(endpoint: string | null, region: string | null): string {
   return endpoint ?? `https://s3.${region}.amazonaws.com`
 }
 
-function pairs(values: Settings['values']): readonly (readonly [string, string])[] {
-  return (values.get('s3.buckets') as readonly string[]).map((pair) => {
-    const [name = '', there = ''] = pair.split('=')
-    return [name, there]
-  })
-}
-
 /** Adds what is wrong with the fields of the s3 store together. */
-export function checkS3({ values, origins, mistakes }: Settings): void {
+export function checkS3(settings: Settings): void {
+  const { values, origins, mistakes } = settings
   if (values.get('store') !== 's3') return
   const endpoint = values.get('s3.endpoint') as string | null
   if (endpoint === null && values.get('s3.region') === null)
@@ -76,16 +71,8 @@ export function checkS3({ values, origins, mistakes }: Settings): void {
       `systemBucket: must be set for AWS (${FIELDS.systemBucket.env}), where the names of buckets are global; ${FIELDS.systemBucket.hint}`,
     )
   if (/\.(myqcloud\.com|tencentcos\.cn)/i.test(endpoint ?? '')) checkTencent(values, mistakes)
-  const system = values.get('systemBucket')
-  const [names, there] = [new Set<string>(), new Set<string>()]
-  for (const [name, stored] of pairs(values)) {
-    if (names.has(name) || there.has(stored))
-      mistakes.push(`s3.buckets: ${name}=${stored}: each name may stand once on each side`)
-    if (name === system || stored === system)
-      mistakes.push(`s3.buckets: ${name}=${stored}: the system bucket ${system} is never a bucket of clients`)
-    names.add(name)
-    there.add(stored)
-  }
+  const suffix = values.get('s3.bucketSuffix') ?? ''
+  checkBucketPairs(settings, 's3.buckets', `${values.get('systemBucket')}${suffix}`)
 }
 
 /** Every bucket of Tencent COS has a host of its own, and the number of its account in its name. */

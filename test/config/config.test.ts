@@ -332,3 +332,66 @@ it('an S3 endpoint of Tencent COS needs virtual hosts and the number of the acco
   const more = { SEALGATE_S3_ADDRESSING: 'virtual', SEALGATE_S3_BUCKET_SUFFIX: '-1250000000' }
   assert.equal(loadConfig(undefined, { ...s3, ...more }).s3?.bucketSuffix, '-1250000000')
 })
+
+const COS = 'store: cos\ncos:\n  region: ap-guangzhou\n  appId: "1250000000"\n'
+
+it('a store at Tencent COS: names and regions of its buckets', () => {
+  const path = file(
+    `${COS}  buckets: [photos.2026=photos-1250000000]\n  regions: [photos.2026=ap-shanghai]\n  secretId: id\n`,
+  )
+  const config = loadConfig(path, { SEALGATE_COS_SECRET_KEY: 'key' })
+  assert.equal(config.store, 'cos')
+  assert.deepEqual(config.cos, {
+    region: 'ap-guangzhou',
+    appId: '1250000000',
+    credentials: { secretId: 'id', secretKey: 'key' },
+    domain: null,
+    connectTo: null,
+    caFile: null,
+    bucketPrefix: '',
+    buckets: [['photos.2026', 'photos-1250000000']],
+    regions: [['photos.2026', 'ap-shanghai']],
+    maxConnections: 256,
+    connectTimeoutMs: 10_000,
+    answerTimeoutMs: 60_000,
+    idleTimeoutMs: 60_000,
+  })
+  assert.equal(loadConfig(undefined, {}).cos, null)
+})
+
+it('of a store at Tencent COS all mistakes are told at once, each with what would be right', () => {
+  const found = mistakes(
+    'store: cos\ncos:\n  domain: "https://files.example.com"\n  regions: [a-bucket=ap-guangzhou, a-bucket=ap-beijing]\n  secretId: id\n',
+  )
+  for (const pattern of [
+    /yaml:3: cos\.domain: must be an address with \{bucket\}/,
+    /^cos\.region: must be set for store cos \(SEALGATE_COS_REGION\)/,
+    /^cos\.appId: must be set for store cos \(SEALGATE_COS_APP_ID\)/,
+    /^cos\.secretId, cos\.secretKey: set both/,
+    /^cos\.regions: a-bucket=ap-beijing: each name may stand once/,
+  ])
+    assert.equal(
+      found.filter((mistake) => pattern.test(mistake)).length,
+      1,
+      `${pattern}\n${found.join('\n')}`,
+    )
+  assert.equal(found.length, 5)
+
+  const names = mistakes(
+    `${COS}  buckets: [one=same-1250000000, two=same-1250000000, three=sealgate-system-1250000000]\n`,
+  )
+  assert.match(names[0] ?? '', /two=same-1250000000: each name may stand once/)
+  assert.match(names[1] ?? '', /the system bucket sealgate-system is never a bucket of clients/)
+  const [tooLong = ''] = mistakes(`systemBucket: sealgate-of-photos-and-more\n${COS}`)
+  assert.match(tooLong, /^systemBucket: .* has 68 characters, and Tencent COS takes 60/)
+  const [dots = ''] = mistakes(`systemBucket: seal.gate\n${COS}`)
+  assert.match(dots, /takes no dots in the name of a bucket/)
+})
+
+it('Tencent COS is spoken to in the clear on this machine alone', () => {
+  const domain = '  domain: "http://{bucket}.cos.{region}.myqcloud.com"\n'
+  assert.match(mistakes(COS + domain)[0] ?? '', /^cos\.domain .* bodies, which COS does not sign/)
+  assert.match(mistakes(`${COS}${domain}  connectTo: "10.0.0.5:80"\n`)[0] ?? '', /^cos\.domain /)
+  const path = file(`${COS}${domain}  connectTo: "127.0.0.1:80"\n`)
+  assert.equal(loadConfig(path, {}).cos?.connectTo, '127.0.0.1:80')
+})
