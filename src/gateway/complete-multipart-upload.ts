@@ -1,6 +1,5 @@
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import {
-  ENVELOPE_METADATA_NAME,
   type FooterChecksums,
   type FooterPart,
   integrityError,
@@ -9,30 +8,24 @@ import {
   storedSize,
 } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import { checkWriteCondition } from '../storage/capabilities.ts'
+import { checkPartNumbers, checkWriteCondition } from '../storage/capabilities.ts'
 import type { CompleteMultipartUploadRequest, PutObjectResult, WriteCondition } from '../storage/storage.ts'
-import { type ChecksumType, checksumsOf, checksumText, type ObjectChecksum } from './checksum.ts'
+import { awaitedRecords } from './awaited-records.ts'
+import { type ChecksumType, checksumsOf, checksumText } from './checksum.ts'
+import {
+  answerOfEarlier,
+  answerOfOlderVersion,
+  type CompleteMultipartUploadOutput,
+  finish,
+} from './completed-before.ts'
 import { type CompletedPart, selectParts } from './completed-parts.ts'
-import type { EncryptionAnswer } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
 import { confirmMarks } from './marks.ts'
 import { combineChecksums } from './multipart-checksum.ts'
 import { checkBucket } from './names.ts'
-import { pinnedVersion } from './object-version.ts'
-import { readEnvelope, readFooter } from './open-object.ts'
 import type { UploadInit } from './upload-key-cache.ts'
-import {
-  type FoundPart,
-  listRecords,
-  readDone,
-  readInit,
-  removeState,
-  requireUpload,
-  stashKey,
-  type UploadName,
-  writeDone,
-} from './upload-state.ts'
+import { type FoundPart, readInit, stashKey, type UploadName } from './upload-state.ts'
 
 export interface CompleteMultipartUploadInput extends UploadName {
   readonly parts: readonly CompletedPart[]
@@ -43,14 +36,6 @@ export interface CompleteMultipartUploadInput extends UploadName {
   readonly checksumType?: ChecksumType | null | undefined
   /** x-amz-mp-object-size */
   readonly objectSize?: number | undefined
-}
-
-export interface CompleteMultipartUploadOutput {
-  readonly encryption: EncryptionAnswer
-  readonly etag: string
-  readonly lastModified: number
-  readonly versionId?: string | undefined
-  readonly checksums: readonly ObjectChecksum[]
 }
 
 /**
@@ -89,8 +74,12 @@ async function complete(
   upload: UploadName,
   init: UploadInit,
 ): Promise<CompleteMultipartUploadOutput> {
-  const records = await listRecords(gateway, upload, init)
+  const records = await awaitedRecords(gateway, upload, init, input.parts)
   const found = selectParts(input.parts, records)
+  checkPartNumbers(
+    gateway.storage.capabilities,
+    found.map(({ record }) => record),
+  )
   const checksums = combineChecksums(init, found)
   checkType(input, init)
   checkExpectations(input, found, checksums)
@@ -112,7 +101,7 @@ async function complete(
   const data = parts.reduce((sum, part) => sum + segmentsSize(part.size), 0)
   const padding = storedSize(plain) - data - footer.length
   const tail = Buffer.concat([Buffer.alloc(padding), footer])
-  const joined = await placeFooter(gateway, upload, found, footerNumber(records), tail)
+  const joined = await placeFooter(gateway, upload, found, footerNumber(gateway, records, found), tail)
   const { etag, lastModified, versionId } = await join(gateway, upload, joined, input.condition)
   const output = {
     etag: toClientEtag(etag),
@@ -162,8 +151,16 @@ function checkExpectations(
     throw new SealgateError('BadDigest')
 }
 
-/** A number behind all that were uploaded, so that no part of the client's is lost, listed or not. Part 10000 is never in the store. */
-function footerNumber(records: readonly FoundPart[]): number {
+/**
+ * A number behind all that were uploaded, so that no part of the client's is lost, listed or not; where numbers may have no gaps, behind all that
+ * are named. Part 10000 is never in the store.
+ */
+function footerNumber(
+  { storage }: Gateway,
+  records: readonly FoundPart[],
+  found: readonly FoundPart[],
+): number {
+  if (!storage.capabilities.partGaps) return found.length + 1
   return (
     1 +
     Math.max(
@@ -240,133 +237,5 @@ async function* chunks(...sources: (AsyncIterable<Uint8Array> | Buffer)[]): Asyn
   for (const source of sources) {
     if (Buffer.isBuffer(source)) yield source
     else yield* source
-  }
-}
-
-/** The object is there: whatever fails from here on is logged and left to the collector. */
-async function finish(
-  gateway: Gateway,
-  upload: UploadName,
-  output: CompleteMultipartUploadOutput,
-): Promise<void> {
-  try {
-    const checksums = output.checksums.map((checksum) => ({
-      ...checksum,
-      value: checksum.value.toString('base64'),
-    }))
-    await writeDone(gateway, upload, { ...output, checksums })
-    await removeState(gateway, upload)
-  } catch (error) {
-    gateway.warn('state of a completed upload is left behind', error)
-  }
-}
-
-/**
- * `done` says what an earlier Complete answered; before that is written, the object itself tells by its envelope. The earlier
- * one may be just at that point, hence the second look.
- */
-async function answerOfEarlier(
-  gateway: Gateway,
-  upload: UploadName,
-): Promise<CompleteMultipartUploadOutput | null> {
-  return (
-    (await answerOfRecord(gateway, upload)) ??
-    (await answerOfObject(gateway, upload)) ??
-    (await answerOfRecord(gateway, upload))
-  )
-}
-
-async function answerOfRecord(
-  gateway: Gateway,
-  upload: UploadName,
-): Promise<CompleteMultipartUploadOutput | null> {
-  const done = await readDone(gateway, upload)
-  if (done === null) return null
-  const checksums = done.checksums.map((checksum) => ({
-    ...checksum,
-    value: Buffer.from(checksum.value, 'base64'),
-  }))
-  return { ...done, checksums }
-}
-
-/**
- * An upload that is over may have become a version that is not the newest any more; then that is the answer, and no second one is made. What
- * went wrong is thrown if the upload is not over, or ended otherwise.
- */
-async function answerOfOlderVersion(
-  gateway: Gateway,
-  upload: UploadName,
-  failure: SealgateError,
-): Promise<CompleteMultipartUploadOutput> {
-  try {
-    await requireUpload(gateway, upload)
-  } catch (error) {
-    if (!isError(error, 'NoSuchUpload')) throw error
-    for (const versionId of await olderVersions(gateway, upload)) {
-      const answer = await answerOfObject(gateway, upload, versionId)
-      if (answer !== null) return answer
-    }
-    throw error
-  }
-  throw failure
-}
-
-/** Of those behind the newest, as many as other writers may have made while one waited for its answer. */
-const OLDER_VERSIONS = 20
-
-async function olderVersions(gateway: Gateway, { bucket, key }: UploadName): Promise<readonly string[]> {
-  const { versioning } = gateway.storage
-  if (versioning === null) return []
-  const page = await versioning.listObjectVersions({
-    bucket,
-    prefix: key,
-    delimiter: '',
-    keyMarker: '',
-    versionIdMarker: '',
-    maxKeys: OLDER_VERSIONS,
-  })
-  return page.versions.flatMap((version) =>
-    version.key === key && !version.isDeleteMarker && !version.isLatest ? [version.versionId] : [],
-  )
-}
-
-/** No upload, no object, or one that is none of this upload, be it foreign or damaged. */
-const NOT_OURS = [
-  'NoSuchUpload',
-  'NoSuchKey',
-  'NoSuchVersion',
-  'PreconditionFailed',
-  'ObjectIntegrityError',
-] as const
-
-async function answerOfObject(
-  gateway: Gateway,
-  upload: UploadName,
-  versionId?: string,
-): Promise<CompleteMultipartUploadOutput | null> {
-  try {
-    const init = await readInit(gateway, upload)
-    const { bucket, key } = upload
-    const stored = await gateway.storage.headObject({ bucket, key, versionId })
-    if (stored.metadata[ENVELOPE_METADATA_NAME] !== init.envelope) return null
-    // The same envelope that was sealed here: what it holds is known, whoever's key it is under.
-    const { objectKey, encryption } = init
-    const version = pinnedVersion(versionId, stored)
-    const object = { bucket, key, stored, version, ...readEnvelope(stored), objectKey, encryption }
-    const checksums = checksumsOf(await readFooter(gateway, object))
-    const { etag, lastModified } = stored
-    const output = {
-      etag: toClientEtag(etag),
-      lastModified,
-      versionId: stored.versionId,
-      encryption,
-      checksums,
-    }
-    await confirmMarks(gateway, { ...upload, versionId: version, etag }, init.marks)
-    await finish(gateway, upload, output)
-    return output
-  } catch (error) {
-    if (isError(error, ...NOT_OURS)) return null
-    throw error
   }
 }

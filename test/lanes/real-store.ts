@@ -1,5 +1,5 @@
 /**
- * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph`. Where
+ * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph`, `npm run test:cos`. Where
  * the server cannot do what a test asks for, the test is named in test/lib/real-store.ts with the reason: it must then fail, and both
  * are shown.
  */

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { openCosStorage } from '../../src/storage/cos.ts'
 import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { Differences } from '../conformance/storage.ts'
+import { COS_DIFFERENCES, COS_DOMAIN, type CosAt, cosOptions, SHORT } from './cos-store.ts'
 
 /** A server that a lane has started, and how it differs from the contract of a store. */
 export interface RealStore {
@@ -80,11 +82,19 @@ const CEPH: RealStore = {
   },
 }
 
+const COS: RealStore = {
+  name: 'Tencent COS (emulated)',
+  suites: [],
+  storageClasses: ['STANDARD_IA', 'INTELLIGENT_TIERING'],
+  expected: {},
+  differences: COS_DIFFERENCES,
+}
+
 /** The store that the environment names, and null outside of the lanes. */
 export function realStore(): RealStore | null {
   const name = process.env['TEST_STORE']
   if (name === undefined) return null
-  const store = { minio: MINIO, ceph: CEPH }[name]
+  const store = { minio: MINIO, ceph: CEPH, cos: COS }[name]
   if (store === undefined) throw new Error(`TEST_STORE: there is no store ${name}`)
   return store
 }
@@ -114,6 +124,7 @@ export function namesTaken(keys: readonly string[]): string[] {
 }
 
 export function openRealStore(names: { systemBucket: string; bucketPrefix?: string }): Promise<Storage> {
+  if (realStore() === COS) return openCosStorage({ ...cosOptions(cosAt()), ...names })
   return openS3Storage({
     endpoint: variable('TEST_STORE_ENDPOINT'),
     region: null,
@@ -130,6 +141,7 @@ export function openRealStore(names: { systemBucket: string; bucketPrefix?: stri
 export function storeEnvironment(dataDir: string): Readonly<Record<string, string>> {
   if (realStore() === null) return {}
   const prefix = `t${createHash('sha256').update(dataDir).digest('hex').slice(0, 10)}-`
+  if (realStore() === COS) return cosEnvironment(prefix)
   return {
     SEALGATE_STORE: 's3',
     SEALGATE_S3_ENDPOINT: variable('TEST_STORE_ENDPOINT'),
@@ -137,6 +149,31 @@ export function storeEnvironment(dataDir: string): Readonly<Record<string, strin
     SEALGATE_S3_ACCESS_KEY_ID: variable('TEST_STORE_ACCESS_KEY_ID'),
     SEALGATE_S3_SECRET_ACCESS_KEY: variable('TEST_STORE_SECRET_ACCESS_KEY'),
     SEALGATE_S3_BUCKET_PREFIX: prefix,
+    SEALGATE_SYSTEM_BUCKET: `${prefix}system`,
+  }
+}
+
+/** The emulator of the lane. */
+function cosAt(): CosAt {
+  return {
+    ...SHORT,
+    address: variable('TEST_STORE_ENDPOINT'),
+    secretId: variable('TEST_STORE_ACCESS_KEY_ID'),
+    secretKey: variable('TEST_STORE_SECRET_ACCESS_KEY'),
+  }
+}
+
+function cosEnvironment(prefix: string): Readonly<Record<string, string>> {
+  const { appid, region, address, secretId, secretKey } = cosAt()
+  return {
+    SEALGATE_STORE: 'cos',
+    SEALGATE_COS_APP_ID: appid,
+    SEALGATE_COS_REGION: region,
+    SEALGATE_COS_DOMAIN: COS_DOMAIN,
+    SEALGATE_COS_CONNECT_TO: address,
+    SEALGATE_COS_SECRET_ID: secretId,
+    SEALGATE_COS_SECRET_KEY: secretKey,
+    SEALGATE_COS_BUCKET_PREFIX: prefix,
     SEALGATE_SYSTEM_BUCKET: `${prefix}system`,
   }
 }

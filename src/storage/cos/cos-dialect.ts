@@ -29,9 +29,14 @@ export class CosDialect implements Dialect {
   /** A host's name says where its bucket is. */
   readonly location = null
   readonly checkKey = checkKey
+  readonly deletesTags = true
 
   constructor(options: CosDialectOptions) {
     this.#o = options
+  }
+
+  keeps(on: 'bucket' | 'object', name: string): boolean {
+    return on === 'object' && name === 'tagging'
   }
 
   get secure(): boolean {

@@ -1,7 +1,10 @@
 import { isError, SealgateError } from '../../errors.ts'
 import type { NewBucket } from '../storage.ts'
 import type { StoreClient } from './client.ts'
+import { listMultipartUploads, listObjects } from './lists.ts'
+import { abortMultipartUpload } from './multipart.ts'
 import { headBucket, type Store } from './store.ts'
+import { s3Versioning } from './versions.ts'
 
 /** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
 export async function createBucket(store: Store, bucket: string, options: NewBucket = {}): Promise<void> {
@@ -85,5 +88,41 @@ async function put(
 
 export async function deleteBucket(store: Store, bucket: string): Promise<void> {
   store.known.forget(bucket)
-  await store.client.done({ method: 'DELETE', bucket: store.names.stored(bucket), idempotent: false })
+  const remove = () =>
+    store.client.done({ method: 'DELETE', bucket: store.names.stored(bucket), idempotent: false })
+  try {
+    await remove()
+  } catch (error) {
+    // Some servers keep a bucket for its uploads under way; with S3 they go with it.
+    if (!isError(error, 'BucketNotEmpty') || !(await holdsOnlyUploads(store, bucket))) throw error
+    await abortUploads(store, bucket)
+    await remove()
+  }
+}
+
+async function holdsOnlyUploads(store: Store, bucket: string): Promise<boolean> {
+  const all = { bucket, prefix: '', delimiter: '' }
+  const { objects } = await listObjects(store, { ...all, startAfter: '', maxKeys: 1 })
+  if (objects.length > 0) return false
+  if (!store.capabilities.versions) return true
+  const { versions } = await s3Versioning(store).listObjectVersions({
+    ...all,
+    keyMarker: '',
+    versionIdMarker: '',
+    maxKeys: 1,
+  })
+  return versions.length === 0
+}
+
+async function abortUploads(store: Store, bucket: string): Promise<void> {
+  const first = { bucket, prefix: '', delimiter: '', keyMarker: '', uploadIdMarker: '', maxUploads: 1000 }
+  for (;;) {
+    // Always the first page: what was on it is gone.
+    const { uploads, isTruncated } = await listMultipartUploads(store, first)
+    for (const { key, uploadId } of uploads)
+      await abortMultipartUpload(store, { bucket, key, uploadId }).catch((error: unknown) => {
+        if (!isError(error, 'NoSuchUpload')) throw error
+      })
+    if (!isTruncated || uploads.length === 0) return
+  }
 }

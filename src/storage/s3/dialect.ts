@@ -11,6 +11,10 @@ export interface Dialect {
   readonly secure: boolean
   /** Where a new bucket is asked for; null where its address says so. */
   readonly location: string | null
+  /** Whether it keeps this sub-resource at all; what it keeps it may still refuse. */
+  keeps(on: 'bucket' | 'object', name: string): boolean
+  /** Whether the tags of an object are removed by deleting them; otherwise by putting none. */
+  readonly deletesTags: boolean
   /** Throws for a key that no object of such a server can have. */
   checkKey(key: string): void
   /** The request that a call is, signed for now: each attempt has one of its own. */

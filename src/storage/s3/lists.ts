@@ -51,7 +51,8 @@ export async function listObjects(store: Store, request: ListObjectsRequest): Pr
     : { objects, commonPrefixes, next: storeToken(next), nextMarker }
 }
 
-function isUnusual(delimiter: string): boolean {
+/** Another than the one that all know. */
+export function isUnusual(delimiter: string): boolean {
   return delimiter !== '' && delimiter !== '/'
 }
 

@@ -61,6 +61,13 @@ export class S3Dialect implements Dialect {
     if (this.isTencent) checkKey(key)
   }
 
+  /** There are servers whose lists lose the ETag of an object with its DeleteObjectTagging. */
+  readonly deletesTags = false
+
+  keeps(): boolean {
+    return true
+  }
+
   get secure(): boolean {
     return this.#o.endpoint.secure
   }

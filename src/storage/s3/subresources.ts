@@ -19,10 +19,9 @@ import { ofVersion } from './versions.ts'
 /** The largest is a thousand rules. */
 const MAX_DOCUMENT_BYTES = 1024 * 1024
 
-/** Every sub-resource: what the server does not know it refuses by itself. */
 export function subresourcesOf(store: Store): Subresources {
   return {
-    keeps: () => true,
+    keeps: (on, name) => store.client.dialect.keeps(on, name),
     readSubresource: (request) => readSubresource(store, request),
     writeSubresource: (request, document) => writeSubresource(store, request, document),
     removeSubresource: (request) => removeSubresource(store, request),
@@ -32,10 +31,14 @@ export function subresourcesOf(store: Store): Subresources {
 }
 
 async function readSubresource(store: Store, request: SubresourceRequest): Promise<SubresourceAnswer> {
-  const { bytes, headers } = await named(
-    request,
-    store.client.document({ ...call(store, request), method: 'GET', idempotent: true }),
-  )
+  const read = store.client.document({ ...call(store, request), method: 'GET', idempotent: true })
+  const answer = await named(request, read).catch((error: unknown) => {
+    // Of an object S3 says that by a document without tags.
+    if (request.key !== undefined && isError(error, 'NoSuchTagSet')) return null
+    throw error
+  })
+  if (answer === null) return { document: taggingDocument([]), headers: {} }
+  const { bytes, headers } = answer
   if (bytes.length > MAX_DOCUMENT_BYTES) throw badAnswer(`a ${request.name} of ${bytes.length} bytes`)
   return { document: parse(request, bytes), headers }
 }
@@ -69,9 +72,9 @@ async function writeSubresource(
   return named(request, store.client.done({ ...put, method: 'PUT', headers, body, idempotent: true }))
 }
 
-/** Tags of objects are taken away by putting none: there are servers whose lists lose the ETag of an object with its DeleteObjectTagging. */
 async function removeSubresource(store: Store, request: SubresourceRequest): Promise<AnswerHeaders> {
-  if (request.key !== undefined && request.name === 'tagging')
+  const isOfTags = request.key !== undefined && request.name === 'tagging'
+  if (isOfTags && !store.client.dialect.deletesTags)
     return writeSubresource(store, request, taggingDocument([]))
   return named(request, store.client.done({ ...call(store, request), method: 'DELETE', idempotent: true }))
 }

@@ -14,8 +14,9 @@ import {
 import type { StoreClient } from './client.ts'
 import { nameDecoder, readResult, withoutRawMarkers } from './documents.ts'
 import { badAnswer } from './errors.ts'
+import { foldVersions } from './fold-versions.ts'
 import { readSize, readTime, readVersionId } from './headers.ts'
-import { isTruncated, later, prefixes } from './lists.ts'
+import { isTruncated, isUnusual, later, prefixes } from './lists.ts'
 import { listedEtag, withoutLoss } from './lost-entries.ts'
 import { headBucket, type Store } from './store.ts'
 
@@ -79,7 +80,10 @@ async function listObjectVersions(
       nextVersionIdMarker: '',
     }
   }
-  return versionsPage(store, { ...request, keyMarker, versionIdMarker }, request.maxKeys)
+  const inside = { ...request, keyMarker, versionIdMarker }
+  if (store.capabilities.anyDelimiter || !isUnusual(request.delimiter))
+    return versionsPage(store, inside, request.maxKeys)
+  return foldVersions(inside, (unfolded) => versionsPage(store, unfolded, unfolded.maxKeys))
 }
 
 /** Behind the version or the common prefix that the markers name; some servers begin with that one, and so never come to an end by pages of one. */

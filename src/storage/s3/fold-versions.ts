@@ -1,0 +1,51 @@
+import type { ListObjectVersionsRequest, ListObjectVersionsResult } from '../versioning.ts'
+import { badAnswer } from './errors.ts'
+
+/** Behind every name that a prefix can have. */
+const LAST = '\u{10ffff}'
+
+/**
+ * A page of versions with common prefixes, made of pages without: some stores know no delimiter of that kind. Behind a common prefix the list goes
+ * on behind all that it holds.
+ */
+export async function foldVersions(
+  request: ListObjectVersionsRequest,
+  page: (request: ListObjectVersionsRequest) => Promise<ListObjectVersionsResult>,
+): Promise<ListObjectVersionsResult> {
+  const { prefix, delimiter, keyMarker, maxKeys } = request
+  const foldOf = (key: string) => {
+    const at = key.indexOf(delimiter, prefix.length)
+    return at < 0 ? null : key.slice(0, at + delimiter.length)
+  }
+  const versions: ListObjectVersionsResult['versions'][number][] = []
+  const commonPrefixes: string[] = []
+  let last = { nextKeyMarker: '', nextVersionIdMarker: '' }
+  let from = { keyMarker, versionIdMarker: request.versionIdMarker }
+  if (keyMarker.startsWith(prefix) && foldOf(keyMarker) === keyMarker)
+    from = { keyMarker: keyMarker + LAST, versionIdMarker: '' }
+  for (;;) {
+    const found = await page({ ...request, ...from, delimiter: '', maxKeys: 1000 })
+    for (const version of found.versions) {
+      const folded = foldOf(version.key)
+      if (folded !== null && (folded === keyMarker || folded === commonPrefixes.at(-1))) continue
+      if (versions.length + commonPrefixes.length >= maxKeys)
+        return { versions, commonPrefixes, isTruncated: true, ...last }
+      if (folded === null) versions.push(version)
+      else commonPrefixes.push(folded)
+      last = {
+        nextKeyMarker: folded ?? version.key,
+        nextVersionIdMarker: folded === null ? version.versionId : '',
+      }
+    }
+    if (!found.isTruncated)
+      return { versions, commonPrefixes, isTruncated: false, nextKeyMarker: '', nextVersionIdMarker: '' }
+    const end = foldOf(found.nextKeyMarker)
+    const next =
+      end === null
+        ? { keyMarker: found.nextKeyMarker, versionIdMarker: found.nextVersionIdMarker }
+        : { keyMarker: end + LAST, versionIdMarker: '' }
+    if (next.keyMarker === from.keyMarker && next.versionIdMarker === from.versionIdMarker)
+      throw badAnswer('a list of versions that does not go on')
+    from = next
+  }
+}
