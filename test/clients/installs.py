@@ -37,7 +37,7 @@ def call(*command, timeout=1800, **env) -> str:
 def apt(package: str, *programs: str) -> None:
     """`programs` are what the package brings (absolute paths, or names to be found); by default one of its own name."""
     def missing() -> bool:
-        return any(shutil.which(program) is None for program in programs or (package,))
+        return any((not Path(program).exists() if program.startswith("/") else shutil.which(program) is None) for program in programs or (package,))
 
     with alone():
         if not missing():

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import carry
@@ -30,7 +31,8 @@ def main() -> int:
             return carry.run(work, chosen)
         (work / "data").mkdir()
         child, gateway = open_gateway(work, options.store)
-        rows = [run_client(client, gateway, options.column) for client in chosen]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows = list(pool.map(lambda client: run_client(client, gateway, options.column), chosen))
         searched = rest.search(options.store, work / "data", gateway)
         gateways.end(child)
         if options.column is None:
@@ -113,7 +115,7 @@ def run_cell(client: Client, column: str, gateway: gateways.Gateway):
         here.stop_children()
         gateways.remove(here.scratch)
     shown = f"differs: {outcome['differs']}" if isinstance(outcome, dict) else outcome
-    print(f"  {COLUMNS[column]:18} {time.monotonic() - started:6.1f} s  {shown}", flush=True)
+    print(f"{client.name:24} {COLUMNS[column]:18} {time.monotonic() - started:6.1f} s  {shown}", flush=True)
     return outcome
 
 

@@ -3,16 +3,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 
-from client import Client
+from client import COLUMNS, Client
 from gateway import program
-from installs import HERE, venv
+from installs import HERE, LANES
 
 PROGRAM = HERE / "programs/boto.py"
 
 
 def python():
     """The lane's own environment."""
-    return HERE.parent.parent / ".lanes/venv/bin/python"
+    return LANES / "venv/bin/python"
 
 
 def tree(gateway, carried):
@@ -56,7 +56,7 @@ CLIENTS = [
         "boto3",
         version=lambda: boto3.__version__,
         install=lambda: None,
-        cells=program(python, PROGRAM).cells("small"),
+        cells=program(python, PROGRAM).cells(*COLUMNS),
         tree=tree,
     )
 ]
