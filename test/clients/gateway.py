@@ -42,6 +42,8 @@ class Gateway:
     access_key: str = KEY_ID
     secret_key: str = SECRET
     region: str = REGION
+    # What `bucket` gives instead of a fresh one.
+    given_bucket: str | None = None
     children: list = field(default_factory=list)
 
     @property
@@ -85,6 +87,8 @@ class Gateway:
 
     def bucket(self) -> str:
         """A fresh bucket."""
+        if self.given_bucket is not None:
+            return self.given_bucket
         name = f"lane-{os.getpid()}-{next(serial)}"
         self.s3.create_bucket(Bucket=name)
         return name

@@ -30,12 +30,12 @@ def main() -> int:
         if options.command == "tree":
             return carry.run(work, chosen)
         (work / "data").mkdir()
-        child, gateway = open_gateway(work, options.store)
+        child, gateway = open_gateway(work, options)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             rows = list(pool.map(lambda client: run_client(client, gateway, options.column), chosen))
-        searched = rest.search(options.store, work / "data", gateway)
+        searched = options.direct or rest.search(options.store, work / "data", gateway)
         gateways.end(child)
-        if options.column is None:
+        if options.column is None and not options.direct:
             results.record(options.store, rows, [client.name for client in clients])
         return summary(rows, searched)
     finally:
@@ -49,7 +49,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--store", choices=results.STORES, default="fs")
     parser.add_argument("--only", action="append", help="the name of a client, or of its file; may be repeated")
     parser.add_argument("--column", choices=list(COLUMNS), help="this column alone; the results are then not written")
+    parser.add_argument("--direct", action="store_true", help="the store itself, without a gateway: for what differs there too; nothing is written")
     options = parser.parse_args()
+    if options.direct and options.store == "fs":
+        parser.error("--direct needs a store that is a server")
     if os.environ.get("TEST_STORE", "fs") != options.store:
         parser.error(f"--store {options.store} needs that server: run this by test/clients/run")
     return options
@@ -74,13 +77,16 @@ def module_of(client: Client) -> str:
     return files[client.name]
 
 
-def open_gateway(work: Path, store: str):
+def open_gateway(work: Path, options: argparse.Namespace):
     certificate, key = tls.certificate(work)
-    child, endpoint = gateways.start_gateway(work / "data", open(work / "gateway.log", "w"))
-    port = int(endpoint.rpartition(":")[2])
-    return child, gateways.Gateway(
-        store=store, endpoint=endpoint, tls_endpoint=tls.terminate(certificate, key, port), ca_file=certificate, scratch=work / "scratch"
-    )
+    if options.direct:
+        child, endpoint = None, os.environ["TEST_STORE_ENDPOINT"]
+        keys = {"access_key": os.environ["TEST_STORE_ACCESS_KEY_ID"], "secret_key": os.environ["TEST_STORE_SECRET_ACCESS_KEY"]}
+    else:
+        child, endpoint = gateways.start_gateway(work / "data", open(work / "gateway.log", "w"))
+        keys = {}
+    terminated = tls.terminate(certificate, key, int(endpoint.rpartition(":")[2]))
+    return child, gateways.Gateway(options.store, endpoint, terminated, certificate, work / "scratch", **keys)
 
 
 def run_client(client: Client, gateway: gateways.Gateway, only: str | None) -> dict:

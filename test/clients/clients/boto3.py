@@ -1,4 +1,4 @@
-"""boto3; the program is programs/boto.py."""
+"""boto3; the program is programs/boto3_sdk.py."""
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -7,7 +7,7 @@ from client import COLUMNS, Client
 from gateway import program
 from installs import HERE, LANES
 
-PROGRAM = HERE / "programs/boto.py"
+PROGRAM = HERE / "programs/boto3_sdk.py"
 
 
 def python():

@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
-from client import Client
+from client import Client, Differs
 from gateway import MIB, equal, free_port, same_bytes
 from installs import apt, version_of
 
@@ -92,8 +92,14 @@ def small(gateway):
 
 
 def empty(gateway):
-    """An upload of one part that is empty."""
-    carried(Registry(gateway), b"")
+    """From 3.0 on an upload of one part that is empty; before, one without parts, which S3 refuses."""
+    try:
+        carried(Registry(gateway), b"")
+    except urllib.error.HTTPError as error:
+        log = "".join(file.read_text() for file in gateway.scratch.glob("server-*.log"))
+        if error.code != 500 or "MalformedXML" not in log:
+            raise
+        return Differs("registry 2 completes the upload of an empty blob without a part, which is MalformedXML, as on AWS; 3 sends an empty part.")
 
 
 def multipart(gateway):

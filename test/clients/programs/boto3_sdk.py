@@ -1,4 +1,4 @@
-"""boto3's part of the clients lane: `boto.py COLUMN`, over http and, where it does otherwise there, over https."""
+"""boto3's part of the clients lane: `boto3_sdk.py COLUMN`, over http and, where it does otherwise there, over https."""
 import hashlib
 import io
 import os
