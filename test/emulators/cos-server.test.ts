@@ -60,6 +60,24 @@ describe('buckets of COS', () => {
     await refused(cos.headBucket(other), '404', 404)
   })
 
+  it('have hosts in the internal network and by acceleration as well, and domains of their own', async () => {
+    const domain = 'files.example.com'
+    const other = await startCosServer({ domains: new Map([[domain, at.Bucket]]) })
+    const put = (Key: string, Domain: string) =>
+      cosClient(other, { Domain }).putObject({ ...at, Key, Body: 'x' })
+    await cosClient(other).putBucket(at)
+    await put('internal', '{Bucket}.cos-internal.{Region}.tencentcos.cn')
+    await put('accelerated', '{Bucket}.cos.accelerate.myqcloud.com')
+    await put('own', domain)
+    const { Contents } = await cosClient(other).getBucket(at)
+    assert.deepEqual(
+      Contents.map(({ Key }) => Key),
+      ['accelerated', 'internal', 'own'],
+    )
+    await refused(put('unknown', 'elsewhere.example.com'), 'PathStyleDomainForbidden', 403)
+    await other.close()
+  })
+
   it('are in no path', async () => {
     const answer = await fetch(`http://${server.address}/${at.Bucket}/key`)
     assert.deepEqual(

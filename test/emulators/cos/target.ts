@@ -30,7 +30,9 @@ export function readTarget(
   const mark = target.indexOf('?')
   const path = decode(mark < 0 ? target : target.slice(0, mark)) || '/'
   const query = readQuery(mark < 0 ? '' : target.slice(mark + 1))
-  const [, bucket = domains.get(host), region = null] = BUCKET.exec(host) ?? []
+  const [, bucket = domains.get(host), named = null] = BUCKET.exec(host) ?? []
+  // Global acceleration finds the region by itself.
+  const region = named === 'accelerate' ? null : named
   if (bucket !== undefined) {
     if (host.length > MAX_HOST) throw new CosRefusal('InvalidBucketName')
     return { bucket, region, key: path.slice(1), path, query }
