@@ -3,11 +3,10 @@ import type { XmlElement } from '../../src/base/xml-reader.ts'
 import { writeXml } from '../../src/base/xml-writer.ts'
 import { SealgateError } from '../../src/errors.ts'
 import { readSmallBody } from '../../src/s3/request-body.ts'
-import type { Target } from '../../src/s3/target.ts'
 import { childText, parseXml } from '../../src/s3/xml.ts'
 import type { Subresources } from '../../src/storage/subresources.ts'
 import { type Call, iso, type Operations, versioningOf, xml } from './s3-call.ts'
-import { SUBRESOURCE_NAMES } from './s3-subresources.ts'
+import { subresourceIn } from './s3-call-names.ts'
 
 /** Buckets, and the documents of buckets and objects. */
 export const BUCKET_CALLS: Operations = {
@@ -72,10 +71,6 @@ export const BUCKET_CALLS: Operations = {
     subresources.forget(bucket)
     return { status: 204 }
   },
-}
-
-export function subresourceIn(query: Target['query']): string | undefined {
-  return SUBRESOURCE_NAMES.find((name) => query.has(name))
 }
 
 /** What the document belongs to must be there. */

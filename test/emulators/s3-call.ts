@@ -15,7 +15,8 @@ import type { KeptSubresources } from './s3-subresources.ts'
  * shown; `part-marker`: a marker that is the number of no part, behind which it then has nothing; `underscores`: that names of metadata
  * differ by them; `upload-prefixes`: what it has folded of a list of uploads; `versions`: that there are such; `versioned-conditions`:
  * conditions in buckets with versions; `version-ids`: which version is asked for; `upload-marks`: tags and locks of an upload;
- * `name-parts`: parts of a name that are empty or `.`; `delete-markers`: in conditions, that a key is hidden by one; `upload-markers`: which
+ * `name-parts`: parts of a name that are empty or `.`;
+ * `name-encoding`: that names in lists are to be encoded; `delete-markers`: in conditions, that a key is hidden by one; `upload-markers`: which
  * upload a page begins behind; `version-markers`: that a page begins behind a version.
  */
 export type Ignored =
@@ -34,6 +35,7 @@ export type Ignored =
   | 'version-ids'
   | 'upload-marks'
   | 'name-parts'
+  | 'name-encoding'
   | 'delete-markers'
   | 'upload-markers'
   | 'version-markers'

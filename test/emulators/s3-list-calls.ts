@@ -15,18 +15,20 @@ export const LIST_CALLS: Operations = {
       continuationToken: query('continuation-token'),
       maxKeys: Number(query('max-keys') ?? 1000),
     })
+    const isPlain = ignores.has('name-encoding')
+    const named = isPlain ? printable : encodeURIComponent
     return xml('ListBucketResult', {
-      EncodingType: 'url',
+      EncodingType: isPlain ? undefined : 'url',
       IsTruncated: page.next !== undefined,
       NextContinuationToken: page.next,
       Contents: page.objects.map((object) => ({
-        Key: encodeURIComponent(object.key),
+        Key: named(object.key),
         LastModified: iso(object.lastModified),
         ETag: `"${object.etag}"`,
         Size: object.size,
         StorageClass: object.storageClass,
       })),
-      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: encodeURIComponent(prefix) })),
+      CommonPrefixes: page.commonPrefixes.map((prefix) => ({ Prefix: named(prefix) })),
     })
   },
   async ListObjectVersions(call) {
@@ -117,9 +119,11 @@ async function listWithMarker(versioning: Versioning, request: ListObjectVersion
     ({ key, versionId }) => key === keyMarker && versionId === versionIdMarker,
   )
   if (marker === undefined) return page
+  if (page.commonPrefixes.length > 0) return page
   const versions = [marker, ...page.versions].slice(0, maxKeys)
   const last = versions.at(-1) ?? marker
-  if (page.commonPrefixes.length > 0 || versions.length > page.versions.length) return { ...page, versions }
+  const isWhole = versions.length > page.versions.length
+  if (isWhole) return { ...page, versions }
   return {
     ...page,
     versions,
@@ -128,3 +132,6 @@ async function listWithMarker(versioning: Versioning, request: ListObjectVersion
     nextVersionIdMarker: last.versionId,
   }
 }
+
+const NO_XML = /[^\P{Cc}\t\n\r\u007f-\u009f]|[\ufffe\uffff]/gu
+const printable = (name: string) => name.replaceAll(NO_XML, '\ufffd')

@@ -13,11 +13,12 @@ import { isError, SealgateError } from '../../src/errors.ts'
 import { RequestHeaders } from '../../src/s3/headers.ts'
 import { requestBody } from '../../src/s3/request-body.ts'
 import { authenticate } from '../../src/s3/sigv4.ts'
-import { parseTarget, type Target } from '../../src/s3/target.ts'
+import { parseTarget } from '../../src/s3/target.ts'
 import { openFilesystemStorage } from '../../src/storage/filesystem.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { BUCKET_CALLS, subresourceIn } from './s3-bucket-calls.ts'
+import { BUCKET_CALLS } from './s3-bucket-calls.ts'
 import type { Answer, Call, Ignored, Operations } from './s3-call.ts'
+import { callName } from './s3-call-names.ts'
 import { LIST_CALLS } from './s3-list-calls.ts'
 import { Locks } from './s3-locks.ts'
 import { OBJECT_CALLS } from './s3-object-calls.ts'
@@ -72,7 +73,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       region: options.region ?? 'us-east-1',
       now: Date.now,
     })
-    const name = nameOf(method, target, headers)
+    const name = callName(method, target, headers)
     calls.push(name)
     if (options.intercept?.(name, request, response) === true) return
     const ignores = new Set(options.ignores)
@@ -133,29 +134,6 @@ function cleaned(key: string): string {
     .filter((name, at, { length }) => (name !== '' || at === length - 1) && name !== '.')
     .join('/')
 }
-
-function nameOf(method: string, { bucket, key, query }: Target, headers: RequestHeaders): string {
-  if (bucket === null) return 'ListBuckets'
-  const copies = headers.get('x-amz-copy-source') !== undefined
-  if (subresourceIn(query) !== undefined) return `${SUBRESOURCE[method]}Subresource`
-  if (key === null) {
-    if (query.has('versioning')) return method === 'PUT' ? 'PutBucketVersioning' : 'GetBucketVersioning'
-    if (method === 'POST' && query.has('delete')) return 'DeleteObjects'
-    if (method !== 'GET') return `${BUCKET[method]}Bucket`
-    if (query.has('uploads')) return 'ListMultipartUploads'
-    if (query.has('versions')) return 'ListObjectVersions'
-    return query.has('list-type') ? 'ListObjectsV2' : 'GetBucketSetting'
-  }
-  if (query.has('uploads')) return 'CreateMultipartUpload'
-  if (!query.has('uploadId')) return method === 'PUT' && copies ? 'CopyObject' : `${OBJECT[method]}Object`
-  if (method === 'PUT') return copies ? 'UploadPartCopy' : 'UploadPart'
-  return { GET: 'ListParts', POST: 'CompleteMultipartUpload', DELETE: 'AbortMultipartUpload' }[method] ?? ''
-}
-
-const SUBRESOURCE: Readonly<Record<string, string>> = { PUT: 'Put', GET: 'Get', DELETE: 'Delete' }
-
-const BUCKET: Readonly<Record<string, string>> = { PUT: 'Create', HEAD: 'Head', DELETE: 'Delete' }
-const OBJECT: Readonly<Record<string, string>> = { PUT: 'Put', GET: 'Get', HEAD: 'Head', DELETE: 'Delete' }
 
 const OPERATIONS: Operations = { ...BUCKET_CALLS, ...OBJECT_CALLS, ...LIST_CALLS, ...UPLOAD_CALLS }
 

@@ -17,6 +17,8 @@ export interface S3Capabilities extends StorageCapabilities {
   readonly leadingSlash: boolean
   /** `a//b` and `a/./b` are other objects than `a/b`, or refused; where they are not, names with such parts are refused. */
   readonly emptyParts: boolean
+  /** Lists show names that XML cannot hold; where they show others, such names are refused. */
+  readonly unprintableNames: boolean
   /** If-Match of a write must come without quotes. */
   readonly bareIfMatch: boolean
   /** Names in a list of uploads are encoded though the list does not say so. */
@@ -52,6 +54,7 @@ export const UNPROBED: S3Capabilities = {
   integrity: { signedChunks: true, checksum: false },
   leadingSlash: true,
   emptyParts: true,
+  unprintableNames: true,
   bareIfMatch: false,
   encodesUploads: false,
   foldsUploads: false,

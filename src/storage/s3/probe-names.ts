@@ -1,4 +1,7 @@
 /** Whether a server takes one name for another. */
+import { childrenOf, childText } from '../../base/xml-reader.ts'
+import { isError } from '../../errors.ts'
+import { nameDecoder, readResult, withoutRawMarkers } from './documents.ts'
 import type { Scratch } from './scratch.ts'
 
 const small = Buffer.from('probe')
@@ -25,4 +28,21 @@ export async function probeEmptyParts(scratch: Scratch): Promise<boolean> {
   const last = key.lastIndexOf('/')
   const [directory, name] = [key.slice(0, last), key.slice(last + 1)]
   return !((await cleans(`${directory}//${name}`)) || (await cleans(`${directory}/./${name}`)))
+}
+
+/** Lists are asked for with names encoded; servers that do not do so write U+FFFD, or no XML, in the place of what XML cannot hold. */
+export async function probeUnprintableNames(scratch: Scratch): Promise<boolean> {
+  const name = 'unprintable\u0001'
+  await scratch.put(name)
+  const query = { 'list-type': 2, 'encoding-type': 'url', prefix: `${scratch.prefix}unprintable` }
+  const bytes = withoutRawMarkers(await scratch.list(query))
+  try {
+    const result = readResult(bytes, 'ListBucketResult')
+    const decoded = nameDecoder(result)
+    const keys = childrenOf(result, 'Contents').map((object) => decoded(childText(object, 'Key')))
+    return keys.includes(scratch.prefix + name)
+  } catch (error) {
+    if (isError(error)) return false
+    throw error
+  }
 }

@@ -11,7 +11,7 @@ import { readResult } from './documents.ts'
 import { encodePath } from './endpoint.ts'
 import { ConnectionError } from './errors.ts'
 import type { STORED_HEADERS } from './headers.ts'
-import { probeEmptyParts, probeLeadingSlash } from './probe-names.ts'
+import { probeEmptyParts, probeLeadingSlash, probeUnprintableNames } from './probe-names.ts'
 import { rootOf, Scratch } from './scratch.ts'
 
 const MORE_METADATA_BYTES = 4096
@@ -50,11 +50,24 @@ export async function probe(
     probeAttributes(scratch),
     probeLeadingSlash(scratch),
     probeEmptyParts(scratch),
+    probeUnprintableNames(scratch),
     probeVersions(client, bucket),
   ] as const
   try {
-    const [integrity, put, remove, copy, parts, complete, uploads, kept, leadingSlash, emptyParts, versions] =
-      await Promise.all(probes)
+    const [
+      integrity,
+      put,
+      remove,
+      copy,
+      parts,
+      complete,
+      uploads,
+      kept,
+      leadingSlash,
+      emptyParts,
+      unprintableNames,
+      versions,
+    ] = await Promise.all(probes)
     const { copySourceIfMatch, copyObject } = copy
     const either = (write: keyof ConditionSupport) =>
       (copySourceIfMatch && copyObject[write]) || complete[write] || put.conditions[write]
@@ -73,6 +86,7 @@ export async function probe(
       ...uploads,
       leadingSlash,
       emptyParts,
+      unprintableNames,
       versions,
       ...kept,
     }
@@ -232,7 +246,10 @@ async function probeAttributes(
     const head = await scratch.ask('headers', { method: 'HEAD' })
     headers[name] = status === 200 && head.headers[name] === value
   }
-  const list = readResult(await scratch.list({ 'list-type': 2, prefix: scratch.prefix }), 'ListBucketResult')
+  const list = readResult(
+    await scratch.list({ 'list-type': 2, prefix: `${scratch.prefix}headers` }),
+    'ListBucketResult',
+  )
   const listsWrites = childrenOf(list, 'Contents').some((object) =>
     childText(object, 'Key')?.endsWith('/headers'),
   )

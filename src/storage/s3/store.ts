@@ -36,8 +36,16 @@ export function stored(store: Store, { bucket, key }: ObjectName): { bucket: str
       'InvalidURI',
       'The storage behind the gateway keeps objects in directories, where a part of a key that is empty, "." or ".." would make it the key of another object.',
     )
+  if (!store.capabilities.unprintableNames && UNPRINTABLE.test(key))
+    throw new SealgateError(
+      'InvalidURI',
+      'The storage behind the gateway lists a key with a control character, or with U+FFFE or U+FFFF, as another key.',
+    )
   return { bucket: store.names.stored(bucket), key }
 }
+
+/** What no XML document of version 1.0 can hold. */
+const UNPRINTABLE = /[^\P{Cc}\t\n\r\u007f-\u009f]|[\ufffe\uffff]/u
 
 /** A slash at the end is no part: that of a directory. */
 function hasEmptyPart(key: string): boolean {
