@@ -51,15 +51,22 @@ export async function deleteObjects(
   gateway: Gateway,
   input: DeleteObjectsInput,
 ): Promise<DeleteObjectsOutput> {
-  checkBucket(gateway, input.bucket)
-  await gateway.storage.headBucket(input.bucket)
+  const { bucket, objects } = input
+  checkBucket(gateway, bucket)
+  const together = await removableTogether(gateway, input)
+  const failures =
+    (await gateway.storage.removeObjects?.(bucket, [...together])) ?? new Map<string, SealgateError>()
   const deleted: { object: ListedForDeletion; result: DeleteObjectResult }[] = []
   const errors: { object: ListedForDeletion; error: SealgateError }[] = []
-  const remaining = input.objects.values()
+  const remaining = objects.values()
   const worker = async () => {
     for (const object of remaining) {
       try {
-        const result = await deleteObject(gateway, { ...object, bucket: input.bucket })
+        const failure = failures.get(object.key)
+        if (failure !== undefined) throw failure
+        const result = together.has(object.key)
+          ? { isDeleteMarker: false }
+          : await deleteObject(gateway, { ...object, bucket })
         deleted.push({ object, result })
       } catch (error) {
         errors.push({
@@ -71,6 +78,23 @@ export async function deleteObjects(
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, worker))
   return { deleted, errors }
+}
+
+/**
+ * Keys that the store may remove by few calls: where the bucket has no versions, so that nothing is to be told of one, and neither a version nor
+ * a condition is asked for. Throws NoSuchBucket if the bucket is not there.
+ */
+async function removableTogether(
+  { storage }: Gateway,
+  { bucket, objects }: DeleteObjectsInput,
+): Promise<ReadonlySet<string>> {
+  const isPlain = ({ versionId, ifMatch }: ListedForDeletion) =>
+    versionId === undefined && ifMatch === undefined
+  const isWorthIt = storage.removeObjects !== undefined && objects.length > 1 && objects.every(isPlain)
+  if (!isWorthIt || storage.versioning === null) await storage.headBucket(bucket)
+  if (!isWorthIt) return new Set()
+  const status = (await storage.versioning?.getBucketVersioning(bucket)) ?? null
+  return new Set(status === null ? objects.map(({ key }) => key) : [])
 }
 
 export type { DeleteObjectResult } from '../storage/storage.ts'

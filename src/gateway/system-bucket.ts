@@ -82,7 +82,11 @@ export async function deleteSystemObjects(
   { storage, systemBucket }: SystemBucket,
   keys: readonly string[],
 ): Promise<void> {
-  if (storage.removeObjects !== undefined) return storage.removeObjects(systemBucket, keys)
+  if (storage.removeObjects !== undefined) {
+    const [failed] = (await storage.removeObjects(systemBucket, keys)).values()
+    if (failed !== undefined) throw failed
+    return
+  }
   const remaining = keys.values()
   const worker = async () => {
     for (const key of remaining) await storage.deleteObject({ bucket: systemBucket, key })

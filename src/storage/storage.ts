@@ -1,3 +1,4 @@
+import type { SealgateError } from '../errors.ts'
 import type { StorageCapabilities } from './capabilities.ts'
 import type { AclHeaders, ObjectMarks, ShownMarks } from './marks.ts'
 import type { Subresources } from './subresources.ts'
@@ -22,8 +23,8 @@ export interface Storage {
   readonly subresources?: Subresources
   /** Null where no bucket can have versions, which is what `capabilities.versions` says. */
   readonly versioning: Versioning | null
-  /** A power that a store may have: many objects of a bucket without versions removed by few calls. Absent ones count as removed. */
-  removeObjects?(bucket: string, keys: readonly string[]): Promise<void>
+  /** A power that a store may have: many objects of a bucket without versions removed by few calls. Those that are still there, and why; absent ones count as removed. */
+  removeObjects?(bucket: string, keys: readonly string[]): Promise<ReadonlyMap<string, SealgateError>>
 
   listBuckets(): Promise<readonly StoredBucket[]>
   /** BucketAlreadyOwnedByYou if it is there. Object Lock is for ever, and turns versions on. */

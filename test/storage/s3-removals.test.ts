@@ -45,7 +45,8 @@ async function left(): Promise<readonly string[]> {
 
 async function calls(keys: readonly string[]): Promise<string[]> {
   server.counted()
-  await storage.removeObjects?.(bucket, keys)
+  const [failed] = (await storage.removeObjects?.(bucket, keys))?.values() ?? []
+  if (failed !== undefined) throw failed
   return server.counted()
 }
 
@@ -61,9 +62,10 @@ describe('many objects removed from an S3 server', () => {
   })
 
   it('are as many calls where names need care, or the server does not know how', async () => {
-    const awkward = ['a&b', 'c<d', '\u0001', 'e']
+    const awkward = ['a&b', 'c<"d>\'', 'é/🔑 %41+b', '\u0001', ' e ']
     await fill(awkward)
-    assert.deepEqual(await calls(awkward), Array(4).fill('DeleteObject'))
+    assert.deepEqual(await calls(awkward), ['DeleteObjects', 'DeleteObject', 'DeleteObject'])
+    assert.deepEqual(await left(), [])
     for (const [status, code] of [
       [501, 'NotImplemented'],
       [405, 'MethodNotAllowed'],
@@ -81,6 +83,12 @@ describe('many objects removed from an S3 server', () => {
       `<DeleteResult><Error><Key>a</Key><Code>${code}</Code><Message>of the store</Message></Error></DeleteResult>`
     answer = { status: 200, body: error('AccessDenied') }
     await assert.rejects(calls(['a', 'b']), { kind: 'AccessDenied' })
+    const failures = await storage.removeObjects?.(bucket, ['a', 'b'])
+    assert.deepEqual(
+      [...(failures ?? [])].map(([key, { kind }]) => [key, kind]),
+      [['a', 'AccessDenied']],
+    )
+    await assert.rejects(calls(['b', 'c']), { kind: 'ServiceUnavailable' })
     answer = { status: 200, body: error('NoSuchKey') }
     await calls(['a', 'b'])
     answer = { status: 200, body: '<Error><Code>SlowDown</Code></Error>' }

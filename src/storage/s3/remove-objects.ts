@@ -1,34 +1,72 @@
 import { createHash } from 'node:crypto'
 import { childrenOf, childText } from '../../base/xml-reader.ts'
-import { isError } from '../../errors.ts'
+import { escapeXml } from '../../base/xml-writer.ts'
+import { isError, type SealgateError } from '../../errors.ts'
 import { readResult } from './documents.ts'
-import { storeError } from './errors.ts'
+import { badAnswer, storeError } from './errors.ts'
 import { deleteObject } from './objects.ts'
-import type { Store } from './store.ts'
+import { type Store, stored } from './store.ts'
 
 /** S3's most for one DeleteObjects. */
 const AT_ONCE = 1000
 /** Where the server has no DeleteObjects. */
 const SINGLY_AT_ONCE = 32
-/** Names that stand in a document as they are; those of the deployment's own records all do. */
-const PLAIN = /^[A-Za-z0-9._~/-]+$/
+/** Names that every server reads in a document as they are: no control characters, and no blanks at an end. */
+const LISTABLE = /^(?![\s])[^\p{Cc}\ufffe\uffff]+(?<![\s])$/u
 
-/** Removes objects of a bucket without versions, 1000 by one call; singly where the server does not know how. */
-export async function removeObjects(store: Store, bucket: string, keys: readonly string[]): Promise<void> {
-  if (keys.length < 2 || !keys.every((key) => PLAIN.test(key))) return removeSingly(store, bucket, keys)
-  for (let at = 0; at < keys.length; at += AT_ONCE) {
-    const some = keys.slice(at, at + AT_ONCE)
-    try {
-      await removeAtOnce(store, bucket, some)
-    } catch (error) {
-      if (!isError(error, 'NotImplemented', 'MethodNotAllowed', 'InternalError')) throw error
-      await removeSingly(store, bucket, some)
-    }
+type Failures = Map<string, SealgateError>
+
+/** Removes objects of a bucket without versions, 1000 by one call; singly where the server does not know how. Each key stands for itself. */
+export async function removeObjects(
+  store: Store,
+  bucket: string,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, SealgateError>> {
+  const failures: Failures = new Map()
+  const listable =
+    keys.length < 2 ? [] : keys.filter((key) => LISTABLE.test(key) && isTaken(store, bucket, key))
+  const listed = new Set(listable)
+  for (let at = 0; at < listable.length; at += AT_ONCE)
+    await removeListed(store, bucket, listable.slice(at, at + AT_ONCE), failures)
+  const others = keys.filter((key) => !listed.has(key))
+  await removeSingly(store, bucket, others, failures)
+  return failures
+}
+
+/** A name that the server would take for another is refused by the call that is about it alone. */
+function isTaken(store: Store, bucket: string, key: string): boolean {
+  try {
+    stored(store, { bucket, key })
+    return true
+  } catch (error) {
+    if (isError(error)) return false
+    throw error
   }
 }
 
-async function removeAtOnce(store: Store, bucket: string, keys: readonly string[]): Promise<void> {
-  const objects = keys.map((key) => `<Object><Key>${key}</Key></Object>`).join('')
+async function removeListed(
+  store: Store,
+  bucket: string,
+  keys: readonly string[],
+  failures: Failures,
+): Promise<void> {
+  try {
+    await removeAtOnce(store, bucket, keys, failures)
+  } catch (error) {
+    if (!isError(error)) throw error
+    if (isError(error, 'NotImplemented', 'MethodNotAllowed', 'InternalError'))
+      return removeSingly(store, bucket, keys, failures)
+    for (const key of keys) failures.set(key, error)
+  }
+}
+
+async function removeAtOnce(
+  store: Store,
+  bucket: string,
+  keys: readonly string[],
+  failures: Failures,
+): Promise<void> {
+  const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join('')
   const body = Buffer.from(
     `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>${objects}</Delete>`,
   )
@@ -43,18 +81,32 @@ async function removeAtOnce(store: Store, bucket: string, keys: readonly string[
     body,
     idempotent: true,
   })
-  const [failed] = childrenOf(readResult(bytes, 'DeleteResult'), 'Error').filter(
-    (error) => childText(error, 'Code') !== 'NoSuchKey',
-  )
-  if (failed === undefined) return
-  const [code, message] = [childText(failed, 'Code') ?? '', childText(failed, 'Message') ?? '']
-  throw storeError({ status: 200, code, message, region: undefined })
+  const sent = new Set(keys)
+  for (const element of childrenOf(readResult(bytes, 'DeleteResult'), 'Error')) {
+    const [key, code] = [childText(element, 'Key') ?? '', childText(element, 'Code') ?? '']
+    if (!sent.has(key)) throw badAnswer('a deletion that failed, of a key that was not named')
+    if (code === 'NoSuchKey') continue
+    const message = childText(element, 'Message') ?? ''
+    failures.set(key, storeError({ status: 200, code, message, region: undefined }))
+  }
 }
 
-async function removeSingly(store: Store, bucket: string, keys: readonly string[]): Promise<void> {
+async function removeSingly(
+  store: Store,
+  bucket: string,
+  keys: readonly string[],
+  failures: Failures,
+): Promise<void> {
   const remaining = keys.values()
   const worker = async () => {
-    for (const key of remaining) await deleteObject(store, { bucket, key })
+    for (const key of remaining) {
+      try {
+        await deleteObject(store, { bucket, key })
+      } catch (error) {
+        if (!isError(error)) throw error
+        failures.set(key, error)
+      }
+    }
   }
   await Promise.all(Array.from({ length: SINGLY_AT_ONCE }, worker))
 }

@@ -1,3 +1,4 @@
+import type { SealgateError } from '../../errors.ts'
 import type * as S from '../storage.ts'
 import type { Subresources } from '../subresources.ts'
 import type { Versioning } from '../versioning.ts'
@@ -62,7 +63,7 @@ export class WireStorage implements S.Storage {
   deleteObject(request: S.DeleteObjectRequest): Promise<S.DeleteObjectResult> {
     return this.#finished(deleteObject(this.#store, request))
   }
-  removeObjects(bucket: string, keys: readonly string[]): Promise<void> {
+  removeObjects(bucket: string, keys: readonly string[]): Promise<ReadonlyMap<string, SealgateError>> {
     return this.#finished(removeObjects(this.#store, bucket, keys))
   }
   async copyObject(request: S.CopyObjectRequest): Promise<S.PutObjectResult> {
