@@ -11,7 +11,7 @@ import { refuseFailedCondition } from './early-condition.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import { toClientEtag } from './etag.ts'
 import type { Gateway } from './gateway.ts'
-import { checkMarks, confirmMarks, type ObjectMarks } from './marks.ts'
+import { checkMarks, confirmMarks, type ObjectMarks, requireObjectLock } from './marks.ts'
 import { checkBucket } from './names.ts'
 import { sealAttributes } from './object-envelope.ts'
 import { ofPinned } from './object-version.ts'
@@ -73,6 +73,7 @@ export async function copyObject(gateway: Gateway, input: CopyObjectInput): Prom
   }
   checkWriteCondition(gateway.storage.capabilities, 'copy', input.condition)
   await refuseFailedCondition(gateway, input)
+  await requireObjectLock(gateway, input.bucket, input.marks)
   return retryOverwritten(() => copyOnce(gateway, input))
 }
 

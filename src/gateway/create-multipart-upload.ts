@@ -5,7 +5,7 @@ import { type ClientAttributes, checkedAttributes } from './attributes.ts'
 import type { ChecksumType } from './checksum.ts'
 import { checkEncryptionRequest, type EncryptionAnswer, type EncryptionRequest } from './encryption.ts'
 import type { Gateway } from './gateway.ts'
-import { checkMarks, hasMarks, type ObjectMarks } from './marks.ts'
+import { checkMarks, hasMarks, type ObjectMarks, requireObjectLock } from './marks.ts'
 import { checkBucket } from './names.ts'
 import { NO_METADATA, sealAttributes, sealUnderDataKey } from './object-envelope.ts'
 import { writeInit } from './upload-state.ts'
@@ -60,6 +60,7 @@ export async function createMultipartUpload(
   checkMarks(gateway, input.marks)
   const checksumType = resolveChecksumType(checksumAlgorithm, input.checksumType)
   const attributes = checkedAttributes(input.attributes)
+  await requireObjectLock(gateway, bucket, input.marks)
   const objectKey = ObjectKey.generate()
   const fields = { bucket, key, objectKey, kind: 'multipart', plainSize: null } as const
   const customerKey = input.encryption?.customerKey

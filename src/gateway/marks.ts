@@ -17,12 +17,34 @@ export function checkMarks(gateway: Gateway, { tags = [], lock }: ObjectMarks = 
       details: { Header: 'x-amz-tagging' },
     })
   if (lock === undefined) return
-  if (!keeps(gateway, 'retention'))
-    throw new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration')
+  if (!keeps(gateway, 'retention')) throw lacksObjectLock()
   if (lock.retention !== undefined && lock.retention.until <= gateway.now())
     throw new SealgateError('InvalidArgument', 'The retain until date must be in the future!', {
       details: { ArgumentName: 'x-amz-object-lock-retain-until-date' },
     })
+}
+
+/**
+ * Before a write that goes by an upload, where some servers say only when a lock is put on what is already written that the bucket has none: one
+ * look, for writes that bring a lock.
+ */
+export async function requireObjectLock(
+  { storage }: Gateway,
+  bucket: string,
+  { lock }: ObjectMarks = {},
+): Promise<void> {
+  if (lock === undefined) return
+  try {
+    await storage.subresources?.readSubresource({ bucket, name: 'object-lock' })
+  } catch (error) {
+    if (isError(error, 'ObjectLockConfigurationNotFoundError')) throw lacksObjectLock(error)
+    // Whoever may not look may still be allowed to write.
+    if (!isError(error, 'AccessDenied')) throw error
+  }
+}
+
+function lacksObjectLock(cause?: unknown): SealgateError {
+  return new SealgateError('InvalidRequest', 'Bucket is missing Object Lock Configuration', { cause })
 }
 
 export function hasMarks({ tags = [], lock }: ObjectMarks = {}): boolean {
