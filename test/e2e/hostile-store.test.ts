@@ -16,6 +16,7 @@ import { fails, TestBucket } from '../lib/bucket.ts'
 import { collect, oneChunk } from '../lib/bytes.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { send } from '../lib/raw-http.ts'
+import { realStore } from '../lib/real-store.ts'
 
 /** What the store does to its answers, and how often it was asked. */
 interface Malice {
@@ -88,6 +89,12 @@ function flipped(bytes: Buffer, bit: number): Buffer {
   return copy
 }
 
+/**
+ * Over the fs store every bit is flipped, and every length cut; over real servers, where a read takes milliseconds, each fifth byte is met, by all
+ * its bits in turn. The lie is told between the gateway and its store, so that no server makes a difference to it.
+ */
+const [BIT_STEP, LENGTH_STEP] = realStore() === null ? [1, 1] : [37, 7]
+
 const integrityError = { name: 'SealgateError', kind: 'ObjectIntegrityError' }
 
 /** All that the store has of an object. */
@@ -119,12 +126,12 @@ describe('a hostile store', () => {
     it(`GetObject_everyBit of ${name} flipped is an error, padding and envelope included`, async () => {
       await make()
       const { object, bytes } = await stored('small')
-      for (let bit = 0; bit < bytes.length * 8; bit++) {
+      for (let bit = 0; bit < bytes.length * 8; bit += BIT_STEP) {
         const read = under({ bytes: (all) => flipped(all, bit) }, () => readDirectly('small'))
         await assert.rejects(read, integrityError, `bit ${bit}`)
       }
       const envelope = Buffer.from(object.metadata['sealgate'] ?? '')
-      for (let bit = 0; bit < envelope.length * 8; bit++) {
+      for (let bit = 0; bit < envelope.length * 8; bit += BIT_STEP) {
         const metadata = { ...object.metadata, sealgate: flipped(envelope, bit).toString('latin1') }
         const read = under({ object: (lie) => ({ ...lie, metadata }) }, () => readDirectly('small'))
         await assert.rejects(read, integrityError, `bit ${bit} of the envelope`)
@@ -134,7 +141,7 @@ describe('a hostile store', () => {
     it(`GetObject_cut of ${name} at every length, and bytes added, are an error`, async () => {
       await make()
       const { bytes } = await stored('small')
-      for (let length = 0; length < bytes.length; length++) {
+      for (let length = 0; length < bytes.length; length += LENGTH_STEP) {
         const cut = (all: Buffer) => all.subarray(0, length)
         await assert.rejects(
           under({ bytes: cut }, () => readDirectly('small')),

@@ -1,34 +1,37 @@
 /**
+<<<<<<< HEAD
  * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph`, `npm run test:cos`. Where
+=======
+ * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph` and `npm run test:versitygw`. Where
+>>>>>>> 6f5f6f2 (tests: every suite over a real Versity S3 Gateway, calls counted by a proxy before real servers, bits of a hostile store sampled there; what differs is told)
  * the server cannot do what a test asks for, the test is named in test/lib/real-store.ts with the reason: it must then fail, and both
  * are shown.
  */
 import { globSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { run } from 'node:test'
 import { realStore } from '../lib/real-store.ts'
 
 const store = realStore()
 if (store === null)
-  throw new Error('TEST_STORE is not set: run this by npm run test:minio or npm run test:ceph')
+  throw new Error('TEST_STORE is not set: run this by npm run test:minio, test:ceph or test:versitygw')
 const ROOT = join(import.meta.dirname, '..')
 const names = process.argv.slice(2)
-/** Suites of the wire that are not about the store under test (test/e2e/README.md says why). */
-const LEFT_OUT = ['e2e/store-calls.test.ts']
 const SUITES = [
   'storage/real-store.lane.ts',
-  ...globSync('e2e/*.test.ts', { cwd: ROOT })
-    .sort()
-    .filter((file) => !LEFT_OUT.includes(file)),
+  ...globSync('e2e/*.test.ts', { cwd: ROOT }).sort(),
   ...store.suites,
 ]
 const files = (names.length > 0 ? names : SUITES).map((file) => join(ROOT, file))
 
 let passed = 0
 const failed = new Set<string>()
+/** By suite, in milliseconds. */
+const took = new Map<string, number>()
 const { expected } = store
 for await (const { type, data } of run({ files, concurrency: 2, timeout: 15 * 60_000 })) {
   if (type === 'test:stderr') process.stderr.write(data.message)
+  if (type === 'test:summary' && data.file !== undefined) took.set(data.file, data.duration_ms)
   // The summaries at the end are of no test.
   if (type === 'test:diagnostic' && data.nesting > 0) console.log(`    ${data.message}`)
   if (type === 'test:pass' && data.details.type !== 'suite') {
@@ -44,6 +47,8 @@ for await (const { type, data } of run({ files, concurrency: 2, timeout: 15 * 60
 const wrong = [...failed].filter((name) => expected[name] === undefined)
 const outdated = names.length > 0 ? [] : Object.keys(expected).filter((name) => !failed.has(name))
 console.log(`\n${store.name}: ${passed} tests passed.`)
+const slowest = [...took].sort(([, a], [, b]) => b - a).slice(0, 8)
+for (const [file, ms] of slowest) console.log(`slowest: ${relative(ROOT, file)} ${Math.round(ms / 1000)} s`)
 for (const name of failed)
   if (expected[name] !== undefined) console.log(`differs: ${name}: ${expected[name]}`)
 for (const name of outdated) console.log(`WRONG: declared to differ, and does not: ${name}`)

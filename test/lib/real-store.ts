@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { openCosStorage } from '../../src/storage/cos.ts'
-import { openS3Storage } from '../../src/storage/s3.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { Differences } from '../conformance/storage.ts'
 import { COS_DIFFERENCES, COS_DOMAIN, type CosAt, cosOptions, SHORT } from './cos-store.ts'
+import { openStoreBefore, type ServerAddress } from './s3-storage.ts'
 
 /** A server that a lane has started, and how it differs from the contract of a store. */
 export interface RealStore {
@@ -16,6 +16,10 @@ export interface RealStore {
   /** Tests of the wire that ask for what it cannot do: name and reason. */
   readonly expected: Readonly<Record<string, string>>
 }
+
+/** Of Versity: any Complete of an upload that is under way elsewhere, or gone, is a success with the ETag of what was asked for. */
+const COMPLETES = 'whoever comes late is told success, with the ETag of its own list'
+const ENDED = 'a part of an upload that has ended is an internal error'
 
 const MINIO: RealStore = {
   name: 'MinIO',
@@ -90,11 +94,88 @@ const COS: RealStore = {
   differences: COS_DIFFERENCES,
 }
 
+const VERSITYGW: RealStore = {
+  name: 'Versity S3 Gateway',
+  suites: [],
+  // It takes any, and stores none.
+  storageClasses: ['STANDARD_IA'],
+  expected: {
+    'hides a key by a delete marker, and shows it when that is gone': 'it does not tell the id of the marker',
+    'DeleteObject_versioned hides the key, and removing the delete marker shows it again':
+      'it does not tell the id of the marker',
+    'that are absent are NoSuchKey, and can be deleted': 'what is not there is deleted under any condition',
+    'DeleteObject_ifMatch deletes the object that it names, or any by the asterisk, and nothing is NoSuchKey':
+      'what is not there is deleted under any condition',
+    'DeleteObjects_etag holds for each key by itself': 'what is not there is deleted under any condition',
+    'have the bytes of the source that was named, whatever its name looks like':
+      'no name with ?versionId= in it can be the source of a copy',
+    'are listed by key and time, page by page': 'a list of uploads does not go on behind an upload',
+    'PutObject_empty has no bytes, no range, and its type': 'a name that ends in a slash is a directory',
+    'DeleteObjects_and_names: every legal name is its own': 'an object is no directory as well',
+    'paths are taken byte for byte: dots, double slashes and escapes are keys':
+      'it keeps objects in directories',
+    'are named as clients name them: with a slash in front, encoded or plain, with ?, + and blanks':
+      'it keeps objects in directories',
+    'escape what is no XML, and encode everything that they echo when asked':
+      'its lists write U+FFFD for what XML cannot hold',
+    'lists every page of every prefix, delimiter and marker as the whole is':
+      'a page shows the delete markers of a key behind its versions',
+    'ListObjects_encoded gives each key back, in the order of its bytes, in all three lists and any page size':
+      'pages of versions begin with the one before',
+    'of tags, locks and ACLs that cannot be are refused on each kind of write, and nothing is stored':
+      'it locks what is written without versions',
+    'lifecycle rules come back as they went in, and are removed': 'it keeps no lifecycle rules',
+    'lifecycle rules may end uploads that are not completed': 'it keeps no lifecycle rules',
+    'lifecycle rules that could act on more than they say are refused': 'it keeps no lifecycle rules',
+    'sizes in lifecycle rules are plaintext here, and what lets through the same objects at the store':
+      'it keeps no lifecycle rules',
+    'is told by HEAD as it was sent, however the object came': 'it keeps no storage class',
+    'goes with a copy, but for the storage class, which is the one that the copy asks for':
+      'it keeps no storage class',
+    'of an upload under way is its storage class, which its lists tell': 'it keeps no storage class',
+    'without a storage class is STANDARD, which HEAD leaves out and lists say': 'it keeps no storage class',
+    'CompleteMultipartUpload_racing: every one of many at once gets the one same answer': COMPLETES,
+    'CompleteMultipartUpload_racing for a part that waits: whoever comes late gets the same answer':
+      COMPLETES,
+    'CompleteMultipartUpload_again answers the same version, and makes no second one': COMPLETES,
+    'AbortMultipartUpload_racing UploadPart ends with no upload and no object': ENDED,
+    'AbortMultipartUpload by another replica ends an upload whose key is remembered here': ENDED,
+    'behind a Complete whose upload ended before its last part could be joined': ENDED,
+    'is for buckets that were made with it, which then have versions':
+      'where there is no rule for new objects it shows an empty one',
+    'retains a version in the mode GOVERNANCE until it is bypassed, and shows it':
+      'it removes no version by a bypass of governance',
+    'by default is on every write, of parts and copies too, and hampers none of them':
+      'the default retention is kept, and not shown on what is written',
+    'is refused where it makes no sense, before anything is stored':
+      'it locks what is written without versions',
+  },
+  differences: {
+    equalBytesEqualEtag: 'its ETag is the MD5 of the bytes',
+    refusedNames: {
+      reason:
+        'objects lie in directories: no component "." or "..", empty, or of more than 255 bytes, and none of them has bytes; lists show no name that XML cannot hold',
+      refuses: (key) =>
+        /^\/|\/\/|\/$|[^\P{Cc}\t\n\r\u007f-\u009f]|[\ufffe\uffff]/u.test(key) ||
+        key.split('/').some((part) => part === '.' || part === '..' || Buffer.byteLength(part) > 255),
+    },
+    hidesBehindObject: 'what is an object is no directory as well',
+    startSkipsPrefix: 'a start inside a common prefix is taken for its end',
+    shortPages: 'pages of versions begin with the one before',
+    completeRepeats: 'it says yes to what it has completed, and to what it is completing',
+    uploadOrder: 'by key, and then by time of last change',
+    nullVersionUnnamed: 'answers do not name the version null',
+    versionsIgnoreConditions: 'they take a delete marker for an object',
+    hidesOnlyObjects: 'what is not there is not hidden',
+    listLosesItsPlace: 'a list goes on behind a version that is there alone',
+  },
+}
+
 /** The store that the environment names, and null outside of the lanes. */
 export function realStore(): RealStore | null {
   const name = process.env['TEST_STORE']
   if (name === undefined) return null
-  const store = { minio: MINIO, ceph: CEPH, cos: COS }[name]
+  const store = { minio: MINIO, ceph: CEPH, cos: COS, versitygw: VERSITYGW }[name]
   if (store === undefined) throw new Error(`TEST_STORE: there is no store ${name}`)
   return store
 }
@@ -123,18 +204,26 @@ export function namesTaken(keys: readonly string[]): string[] {
   return taken.filter((key) => !taken.some((other) => key.startsWith(`${other}/`)))
 }
 
-export function openRealStore(names: { systemBucket: string; bucketPrefix?: string }): Promise<Storage> {
-  if (realStore() === COS) return openCosStorage({ ...cosOptions(cosAt()), ...names })
-  return openS3Storage({
+/** Where the server of the lane is that speaks S3, and null if there is none. */
+export function realServer(): ServerAddress | null {
+  if (realStore() === null || realStore() === COS) return null
+  return {
     endpoint: variable('TEST_STORE_ENDPOINT'),
-    region: null,
-    addressing: 'path',
-    credentials: {
-      accessKeyId: variable('TEST_STORE_ACCESS_KEY_ID'),
-      secretAccessKey: variable('TEST_STORE_SECRET_ACCESS_KEY'),
-    },
-    ...names,
-  })
+    accessKeyId: variable('TEST_STORE_ACCESS_KEY_ID'),
+    secretAccessKey: variable('TEST_STORE_SECRET_ACCESS_KEY'),
+  }
+}
+
+/** By another endpoint where something stands between. */
+export function openRealStore(names: {
+  systemBucket: string
+  bucketPrefix?: string
+  endpoint?: string
+}): Promise<Storage> {
+  if (realStore() === COS) return openCosStorage({ ...cosOptions(cosAt()), ...names })
+  const server = realServer()
+  if (server === null) throw new Error('TEST_STORE is not set')
+  return openStoreBefore(server, names)
 }
 
 /** The environment of a process that serves from a directory: nothing for the fs store, or that of the lane, with buckets that are the directory's own. */

@@ -4,7 +4,7 @@ import { openRealStore, realStore } from '../lib/real-store.ts'
 
 const store = realStore()
 if (store === null)
-  throw new Error('TEST_STORE is not set: run this by npm run test:minio or npm run test:ceph')
+  throw new Error('TEST_STORE is not set: run this by npm run test:minio, test:ceph or test:versitygw')
 
 storageConformance(
   `s3, before ${store.name},`,
