@@ -1,5 +1,6 @@
 import { type TencentCredentials, tencentCredentials } from '../base/tencent-credentials.ts'
 import { CosAddresses } from './cos/addresses.ts'
+import { cosBucketForm } from './cos/bucket-form.ts'
 import { CosDialect } from './cos/cos-dialect.ts'
 import { cosCredentials } from './cos/credentials.ts'
 import { COS_UNPROBED, probeCos } from './cos/probe.ts'
@@ -35,10 +36,6 @@ const LIMITS: S3Limits = {
   copyPartBytes: GIB,
 }
 
-/** COS has no dots in names of buckets, and 60 characters for the host that they begin ("Bucket Overview"). */
-const NAME = /^[a-z0-9][a-z0-9-]*-\d+$/
-const MAX_HOST_LENGTH = 60
-
 /** Tencent COS as a store. */
 export async function openCosStorage(options: CosStorageOptions): Promise<Storage> {
   const { systemBucket, appId, region, credentials } = options
@@ -47,18 +44,12 @@ export async function openCosStorage(options: CosStorageOptions): Promise<Storag
     prefix: options.bucketPrefix ?? '',
     map: options.buckets ?? new Map(),
     suffix: `-${appId}`,
-    form: {
-      pattern: NAME,
-      maxLength(bucket) {
-        const there = options.regions?.get(bucket) ?? region
-        return MAX_HOST_LENGTH - `.cos.${there}.myqcloud.com`.length
-      },
-    },
+    form: cosBucketForm((bucket) => `cos.${options.regions?.get(bucket) ?? region}.myqcloud.com`),
   })
   const elsewhere = [...(options.regions ?? [])]
   const addresses = new CosAddresses({
     region,
-    regions: new Map(elsewhere.map(([name, there]) => [names.stored(name), there])),
+    regions: new Map(elsewhere.map(([name, there]) => [names.proposed(name), there])),
     domain: options.domain ?? null,
     connectTo: options.connectTo ?? null,
   })

@@ -1,3 +1,4 @@
+import { cosBucketForm } from './cos/bucket-form.ts'
 import { COS_FACTS } from './cos/facts.ts'
 import { BucketNames } from './s3/bucket-names.ts'
 import { type S3Capabilities, UNPROBED } from './s3/capabilities.ts'
@@ -39,8 +40,9 @@ const LIMITS: S3Limits = {
 /** Any S3 server as a store. */
 export async function openS3Storage(options: S3StorageOptions): Promise<Storage> {
   const { systemBucket } = options
+  const endpoint = parseEndpoint(options.endpoint)
   const dialect = new S3Dialect({
-    endpoint: parseEndpoint(options.endpoint),
+    endpoint,
     addressing: options.addressing,
     credentials:
       options.credentials === null ? await defaultCredentials() : fixedCredentials(options.credentials),
@@ -54,6 +56,7 @@ export async function openS3Storage(options: S3StorageOptions): Promise<Storage>
       prefix: options.bucketPrefix ?? '',
       suffix: options.bucketSuffix ?? '',
       map: options.buckets ?? new Map(),
+      ...(dialect.isTencent ? { form: cosBucketForm(() => endpoint.host.replace(/:\d+$/, '')) } : {}),
     }),
     unprobed: { ...UNPROBED, ...knownOf(dialect) },
     limits: LIMITS,

@@ -11,6 +11,7 @@ import { type CosServer, type CosServerOptions, startCosServer } from '../emulat
 import { COS_CERTIFICATE, COS_PRIVATE_KEY } from '../emulators/tls.ts'
 import { collect } from '../lib/bytes.ts'
 import '../lib/cos-at-loopback.ts'
+import { openCos } from '../lib/cos-store.ts'
 
 const TLS = { cert: COS_CERTIFICATE, key: COS_PRIVATE_KEY }
 const MIB = 1024 * 1024
@@ -130,6 +131,25 @@ describe('the two stores for Tencent COS', () => {
     for (const storage of stores) await storage.close()
     await server.close()
   })
+})
+
+describe('a name that no bucket of Tencent COS can have', () => {
+  const NAMES = ['with.dots', 'x'.repeat(60)]
+  const stores = {
+    'cos store': () => openCos(),
+    's3 store': opened,
+  } as const
+  for (const [name, opening] of Object.entries(stores))
+    it(`is no bucket, and cannot be made, before the ${name}`, async () => {
+      const { storage, close } = await opening()
+      for (const bucket of NAMES) {
+        await assert.rejects(storage.headBucket(bucket), (error) => isError(error, 'NoSuchBucket'))
+        const head = storage.headObject({ bucket, key: 'k' })
+        await assert.rejects(head, (error) => isError(error, 'NoSuchBucket'))
+        await assert.rejects(storage.createBucket(bucket), (error) => isError(error, 'InvalidBucketName'))
+      }
+      await close()
+    })
 })
 
 describe('a start before Tencent COS', () => {

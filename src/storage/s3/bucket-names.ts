@@ -48,16 +48,29 @@ export class BucketNames {
       throw new TypeError('the system bucket is mapped')
   }
 
-  /** The store's name. NoSuchBucket if the name is taken: by a mapped bucket, or by the system bucket. */
+  /**
+   * The store's name. NoSuchBucket if the name is taken, by a mapped bucket or by the system bucket, and where it is known that no bucket can
+   * have it there: a host that is made of it might be another one.
+   */
   stored(bucket: string): string {
+    const stored = this.proposed(bucket)
+    if (this.isSystem(bucket) || this.#o.map.has(bucket)) return stored
+    if (this.isTaken(stored) || (this.#o.form !== undefined && !this.isPossible(bucket)))
+      throw new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
+    return stored
+  }
+
+  /** What the store's name would be. */
+  proposed(bucket: string): string {
     const { systemBucket, map, prefix } = this.#o
     if (bucket === systemBucket) return bucket + this.#suffix
-    const stored = map.get(bucket)
-    if (stored !== undefined) return stored
-    const plain = prefix + bucket + this.#suffix
-    if (this.isTaken(plain))
-      throw new SealgateError('NoSuchBucket', undefined, { details: { BucketName: bucket } })
-    return plain
+    return map.get(bucket) ?? prefix + bucket + this.#suffix
+  }
+
+  /** Whether a bucket can have that name there. */
+  isPossible(bucket: string): boolean {
+    const stored = this.proposed(bucket)
+    return stored.length <= this.form.maxLength(bucket) && this.form.pattern.test(stored)
   }
 
   /** The name that clients use, or null if the bucket is none of this deployment's. */

@@ -44,19 +44,15 @@ export async function makeBucket(
 
 /** A name whose bucket at the store is another's cannot be had, nor one that is too long there. */
 function takenAware(store: Store, bucket: string): string {
+  const { names } = store
+  if (!names.isPossible(bucket)) throw invalidName(store, bucket, names.proposed(bucket))
   try {
-    const stored = store.names.stored(bucket)
-    if (!isPossible(store, bucket, stored)) throw invalidName(store, bucket, stored)
-    return stored
+    return names.stored(bucket)
   } catch (error) {
     if (isError(error, 'NoSuchBucket'))
       throw new SealgateError('BucketAlreadyExists', undefined, { cause: error })
     throw error
   }
-}
-
-function isPossible({ names: { form } }: Store, bucket: string, stored: string): boolean {
-  return stored.length <= form.maxLength(bucket) && form.pattern.test(stored)
 }
 
 function invalidName({ names }: Store, bucket: string, stored: string, cause?: unknown): SealgateError {
