@@ -6,13 +6,14 @@ import { readCustomerKey } from './customer-key.ts'
 import { checkedVersionId } from './version-id.ts'
 
 /**
- * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, percent-encoded once. The bucket goes through the same door as a GET of it.
+ * x-amz-copy-source: `[/]bucket/key[?versionId=…]`, encoded once as forms are, where a `+` is a blank: a key with a plus must say `%2B`,
+ * as with Amazon S3. The bucket goes through the same door as a GET of it.
  */
 export function readCopySource(context: Context): CopySource {
   const header = context.headers.get('x-amz-copy-source') ?? ''
   const mark = header.lastIndexOf('?versionId=')
   const versionId = mark < 0 ? undefined : checkedVersionId(decode(header.slice(mark + '?versionId='.length)))
-  const name = decode(mark < 0 ? header : header.slice(0, mark)).replace(/^\//, '')
+  const name = decode((mark < 0 ? header : header.slice(0, mark)).replaceAll('+', ' ')).replace(/^\//, '')
   const slash = name.indexOf('/')
   if (slash < 1 || slash === name.length - 1)
     throw invalid('Copy Source must mention the source bucket and key: sourcebucket/sourcekey')

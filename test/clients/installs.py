@@ -91,16 +91,19 @@ def go_call(*command) -> str:
     return call("go", *command, GOFLAGS="")
 
 
-def java_program(name: str, main: str, **versions: str) -> list:
-    """One of programs/java, with these versions in its pom.xml: the command that runs it."""
+def java_program(name: str, **versions: str) -> list:
+    """The command that runs one of programs/java with these versions in its pom.xml, but for the class; `install_java` builds it."""
+    where = java_directory(name, versions)
+    return ["java", "-cp", f"{where / name}/*:{where}/jars/*"]
+
+
+def install_java(name: str, **versions: str) -> None:
     if shutil.which("mvn") is None or shutil.which("java") is None:
         raise Unavailable("needs Java and Maven")
-    where = LANES / "programs" / "-".join([name, *versions.values()])
-    sources = HERE / "programs/java"
+    where, sources = java_directory(name, versions), HERE / "programs/java"
     digest = hashlib.sha256()
-    for path in sorted(sources.rglob("*")):
-        if path.is_file():
-            digest.update(path.read_bytes())
+    for path in [*sorted(sources.glob("**/*.java")), *sorted(sources.glob("**/pom.xml"))]:
+        digest.update(path.read_bytes())
     note = where / "sources"
     with alone():
         if not note.exists() or note.read_text() != digest.hexdigest():
@@ -108,7 +111,10 @@ def java_program(name: str, main: str, **versions: str) -> list:
             call("mvn", "-q", "-B", "-f", sources / "pom.xml", "-pl", name, "-am", f"-Dlane.build={where}",
                  *(f"-D{key}.version={version}" for key, version in versions.items()), "package", "dependency:copy-dependencies")
             note.write_text(digest.hexdigest())
-    return ["java", "-cp", f"{where / name}/*:{where}/jars/*", main]
+
+
+def java_directory(name: str, versions: dict[str, str]) -> Path:
+    return LANES / "programs" / "-".join([name, *versions.values()])
 
 
 def version_of(*command, pattern: str = r"\d+(?:\.\d+)+") -> str:

@@ -78,6 +78,20 @@ describe('copies between buckets', () => {
 })
 
 describe('what a copy keeps and what it changes', () => {
+  it('CopyObject_sourceName is encoded as in a form: a plus is a blank, and %2B a plus', async () => {
+    await bucket.put('a b/ü', Buffer.from('blank'))
+    await bucket.put('a+b/ü', Buffer.from('plus'))
+    for (const [name, content] of [
+      ['a+b/%C3%BC', 'blank'],
+      ['a%20b%2F%C3%BC', 'blank'],
+      ['a%2Bb/%C3%BC', 'plus'],
+    ] as const) {
+      assert.deepEqual(outcome(await copy(`${Bucket}/named`, `${Bucket}/${name}`)), [200, undefined], name)
+      assert.equal(String(await bucket.read('named')), content, name)
+    }
+    assert.deepEqual(outcome(await copy(`${Bucket}/named`, `${Bucket}/c++`)), [404, 'NoSuchKey'])
+  })
+
   it('CopyObject_ontoItself needs a change: of metadata, storage class or encryption', async () => {
     await bucket.put('self', 'value', { Metadata: { a: 'b' } })
     const self = (headers: RawRequest['headers']) => copy(`${Bucket}/self`, `/${Bucket}/self`, headers)

@@ -191,7 +191,7 @@ func copies(ctx context.Context, bucket string) error {
 	if err != nil {
 		return err
 	}
-	source := bucket + "/" + url.PathEscape(key)
+	source := bucket + "/" + url.QueryEscape(key)
 	if _, err := s.CopyObjectWithContext(ctx, &s3.CopyObjectInput{
 		Bucket: &bucket, Key: aws.String("copy"), CopySource: &source, CopySourceIfMatch: made.ETag,
 	}); err != nil {
