@@ -32,11 +32,9 @@ def main() -> int:
         (work / "data").mkdir()
         child, gateway = open_gateway(work, options)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            rows = list(pool.map(lambda client: run_client(client, gateway, options.column), chosen))
+            rows = list(pool.map(lambda client: run_and_record(client, gateway, options), chosen))
         searched = options.direct or rest.search(options.store, work / "data", gateway)
         gateways.end(child)
-        if options.column is None and not options.direct:
-            results.record(options.store, rows, [client.name for client in clients])
         return summary(rows, searched)
     finally:
         gateways.end(child)
@@ -87,6 +85,13 @@ def open_gateway(work: Path, options: argparse.Namespace):
         keys = {}
     terminated = tls.terminate(certificate, key, int(endpoint.rpartition(":")[2]))
     return child, gateways.Gateway(options.store, endpoint, terminated, certificate, work / "scratch", **keys)
+
+
+def run_and_record(client: Client, gateway: gateways.Gateway, options: argparse.Namespace) -> dict:
+    row = run_client(client, gateway, options.column)
+    if options.column is None and not options.direct:
+        results.record(options.store, row, known=set(files))
+    return row
 
 
 def run_client(client: Client, gateway: gateways.Gateway, only: str | None) -> dict:

@@ -1,17 +1,26 @@
 """The results of the lane, results/STORE.json, of which table.ts makes the table of docs/compatibility.md."""
 import json
 import subprocess
+import threading
 
 from installs import HERE, NODE
 
 STORES = ("fs", "minio", "ceph", "versitygw")
 
 
-def record(store: str, results: list[dict], known: list[str]) -> None:
-    """Puts results in the place of those of the same clients; clients that the lane no longer knows go."""
+alone = threading.Lock()
+
+
+def record(store: str, result: dict, known: set[str]) -> None:
+    """Puts a result in the place of that of the same client; clients that the lane no longer knows go."""
+    with alone:
+        replace(store, result, known)
+
+
+def replace(store: str, result: dict, known: set[str]) -> None:
     path = HERE / "results" / f"{store}.json"
     before = json.loads(path.read_text()) if path.exists() else []
-    rows = {row["client"]: row for row in [*before, *results]}
+    rows = {row["client"]: row for row in [*before, result]}
     kept = [rows[name] for name in sorted(rows, key=str.lower) if name in known]
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")

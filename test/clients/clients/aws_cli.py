@@ -22,7 +22,7 @@ def cells_of(binary):
         return bucket, file
 
     def small(gateway):
-        for size in (1, 65_536, 65_537):
+        for size in (1, 65_537):
             carried(gateway, size, f"with blank/ü+%/{size}")
 
     def empty(gateway):
@@ -43,11 +43,11 @@ def cells_of(binary):
 
     def listed(gateway):
         bucket = gateway.bucket()
-        for index in range(1005):
+        for index in range(60):
             gateway.file(index % 9, f"source/{index % 3}/ü {index}+%")
         aws(gateway, "s3", "sync", "--only-show-errors", "source", f"s3://{bucket}/")
-        equal(len(aws(gateway, "s3", "ls", "--recursive", f"s3://{bucket}/").splitlines()), 1005, "names listed")
-        equal(aws(gateway, "s3", "sync", "source", f"s3://{bucket}/"), "", "second sync up")
+        equal(len(aws(gateway, "s3", "ls", "--recursive", "--page-size", "25", f"s3://{bucket}/").splitlines()), 60, "names listed")
+        equal(aws(gateway, "s3", "sync", "--page-size", "25", "source", f"s3://{bucket}/"), "", "second sync up")
         aws(gateway, "s3", "sync", "--only-show-errors", f"s3://{bucket}/", "out")
         equal(gateway.run("diff", "-r", "source", "out"), "", "difference")
         # It leaves a file alone that has the size of its object and is not newer; what it got has the object's time.

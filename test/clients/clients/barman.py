@@ -6,6 +6,8 @@ from gateway import MIB, equal, same_bytes, sha256
 from installs import apt, version_of
 from postgres import Postgres
 
+ROWS = "select count(*), md5(string_agg(sum, '' order by n)) from lane"
+
 
 def cloud(gateway, name, *command, **env):
     return gateway.run(f"barman-cloud-{name}", "--endpoint-url", gateway.endpoint, *command, **env)
@@ -22,44 +24,50 @@ def wal(gateway, *sizes):
 
 
 def small(gateway):
-    wal(gateway, 1, 1000)
+    wal(gateway, 1000)
 
 
 def empty(gateway):
     wal(gateway, 0)
 
 
-def whole(gateway):
-    """A backup of a running server by parts; it is listed, restored, started, and removed."""
+def archived(gateway, bucket):
+    return Postgres(gateway, f"{program('wal-archive')} --endpoint-url {gateway.endpoint} s3://{bucket} lane %p")
+
+
+def taken(gateway, server, bucket) -> str:
+    """A backup of a running server; returns its name."""
+    url = f"s3://{bucket}"
+    cloud(gateway, "backup", "--immediate-checkpoint", "-h", server.socket, "-p", server.port, "-U", "lane", url, "lane", **server.env)
+    [identity, *_] = re.findall(r"\d{8}T\d{6}", cloud(gateway, "backup-list", url, "lane"))
+    return identity
+
+
+def backup(gateway):
+    """By parts; and restored into a server that runs on from its logs."""
     bucket = gateway.bucket()
-    with Postgres(gateway, f"{program('wal-archive')} --endpoint-url {gateway.endpoint} s3://{bucket} lane %p") as server:
-        server.sql("create table lane as select n, md5(n::text) as sum from generate_series(1, 200000) n")
-        url = f"s3://{bucket}"
-        cloud(gateway, "backup", "--immediate-checkpoint", "-h", server.socket, "-p", server.port, "-U", "lane", url, "lane", **server.env)
+    with archived(gateway, bucket) as server:
+        server.sql("create table lane as select n, md5(n::text) as sum from generate_series(1, 50000) n")
+        identity = taken(gateway, server, bucket)
         server.sql("select pg_switch_wal()")
-        before = server.sql("select sum(n), md5(string_agg(sum, '' order by n)) from lane")
-    [identity] = re.findall(r"\d{8}T\d{6}", cloud(gateway, "backup-list", url, "lane"))[:1]
-    tar = next(item["Key"] for page in gateway.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket) for item in page["Contents"] if item["Key"].endswith("data.tar"))
-    if gateway.s3.head_object(Bucket=bucket, Key=tar, PartNumber=1).get("PartsCount", 1) < 2:
+        before = server.sql(ROWS)
+    keys = [item["Key"] for item in gateway.s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    [tar] = [key for key in keys if key.endswith("data.tar")]
+    if "PartsCount" not in gateway.s3.head_object(Bucket=bucket, Key=tar, PartNumber=1):
         raise AssertionError("the backup did not go by parts")
     restored = gateway.scratch / "restored"
-    cloud(gateway, "restore", url, "lane", identity, restored)
-    command = f"{program('wal-restore')} --endpoint-url {gateway.endpoint} {url} lane %f %p"
+    cloud(gateway, "restore", f"s3://{bucket}", "lane", identity, restored)
+    command = f"{program('wal-restore')} --endpoint-url {gateway.endpoint} s3://{bucket} lane %f %p"
     with Postgres(gateway, "", directory=restored, restore_command=command) as server:
-        equal(server.sql("select sum(n), md5(string_agg(sum, '' order by n)) from lane"), before, "rows")
-    return url, identity
+        equal(server.sql(ROWS), before, "rows")
 
 
 def program(name):
     return f"barman-cloud-{name}"
 
 
-def backup(gateway):
-    whole(gateway)
-
-
 def listed(gateway):
-    bucket = wal(gateway, 100, 200)
+    bucket = wal(gateway, 100)
     cloud(gateway, "check-wal-archive", f"s3://{bucket}", "other")
     gateway.must_fail("Expected empty archive", "barman-cloud-check-wal-archive", "--endpoint-url", gateway.endpoint, f"s3://{bucket}", "lane")
     equal(re.findall(r"\d{8}T\d{6}", cloud(gateway, "backup-list", f"s3://{bucket}", "lane")), [], "backups")
@@ -67,11 +75,11 @@ def listed(gateway):
 
 def removed(gateway):
     """Without a checksum DeleteObjects is MissingContentMD5 or passes, as S3's answer says; either way all goes."""
-    url, identity = whole(gateway)
-    bucket = url.removeprefix("s3://")
-    cloud(gateway, "backup-delete", url, "lane", "-b", identity)
-    left = [item["Key"] for item in gateway.s3.list_objects_v2(Bucket=bucket).get("Contents", []) if "/base/" in item["Key"]]
-    equal(left, [], "left of the backup")
+    bucket = gateway.bucket()
+    with archived(gateway, bucket) as server:
+        identity = taken(gateway, server, bucket)
+    cloud(gateway, "backup-delete", f"s3://{bucket}", "lane", "-b", identity)
+    equal(gateway.s3.list_objects_v2(Bucket=bucket, Prefix="lane/base/").get("KeyCount"), 0, "left of the backup")
 
 
 def large_file(gateway):

@@ -58,7 +58,7 @@ pg1-user=lane
         self.run("restore")
 
 
-def filled(gateway, rows: int) -> Repository:
+def filled(gateway, rows: int) -> tuple[Repository, str]:
     repository = Repository(gateway)
     return repository, f"create table lane as select n, md5(n::text) as sum from generate_series(1, {rows}) n"
 
@@ -88,7 +88,7 @@ def empty(gateway):
 
 def multipart(gateway):
     """Files above its part size go by parts, and the answer to Complete must have an ETag."""
-    repository = whole(gateway, 400_000)
+    repository = whole(gateway, 200_000)
     keys = [item for page in gateway.s3.get_paginator("list_objects_v2").paginate(Bucket=repository.bucket) for item in page["Contents"]]
     parts = [gateway.s3.head_object(Bucket=repository.bucket, Key=item["Key"], PartNumber=1).get("PartsCount", 1) for item in keys if item["Size"] > 5 * 1024**2]
     if not parts or max(parts) < 2:
@@ -96,7 +96,11 @@ def multipart(gateway):
 
 
 def listed(gateway):
-    repository = whole(gateway)
+    repository, table = filled(gateway, 10)
+    with repository.server as server:
+        server.sql(table)
+        repository.run("stanza-create")
+        repository.backup("full")
     if "full backup" not in (shown := repository.run("info")):
         raise AssertionError(f"info: {shown}")
     if "status: ok" not in shown:

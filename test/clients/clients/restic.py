@@ -47,7 +47,7 @@ def cells_of(restic):
     def listed(gateway):
         """Thousands of small files, in snapshots that share them."""
         _, env = repository(gateway)
-        for index in range(2000):
+        for index in range(1200):
             gateway.file(100 + index % 50, f"source/{index % 20}/{index}")
         gateway.run(restic, "init", **env)
         gateway.run(restic, "backup", "source", **env)

@@ -122,12 +122,12 @@ def ranged():
 
 def listed():
     s3 = client()
-    keys = sorted((f"d{index % 3}/{index} +%&<ü>" for index in range(1203)), key=str.encode)
+    keys = sorted((f"d{index % 3}/{index} +%&<ü>" for index in range(303)), key=str.encode)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: s3.put_object(Bucket=BUCKET, Key=key, Body=key.encode()), keys))
     sizes = [(key, len(key.encode())) for key in keys]
     for operation in ("list_objects", "list_objects_v2"):
-        for page_size in (1000, 7 * 40):
+        for page_size in (1000, 70):
             pages = s3.get_paginator(operation).paginate(Bucket=BUCKET, PaginationConfig={"PageSize": page_size})
             equal([(found["Key"], found["Size"]) for page in pages for found in page["Contents"]], sizes, operation)
         folded = getattr(s3, operation)(Bucket=BUCKET, Delimiter="/")
