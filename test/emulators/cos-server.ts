@@ -30,6 +30,8 @@ export interface CosServerOptions {
   readonly minPartBytes?: number
   /** ETags of whole objects and of parts are the MD5 of their bytes. Default true; false is what SSE-KMS makes of them. */
   readonly md5Etags?: boolean
+  /** The S3 face keeps frames (aws-chunked) as if they were bytes of the body. Default false: it refuses them. */
+  readonly keepsFrames?: boolean
   /** Buckets by domains of their own. */
   readonly domains?: ReadonlyMap<string, string>
   /** A certificate and its key: then it speaks TLS. */
@@ -113,6 +115,7 @@ class Cos implements CosService {
   readonly #accounts = new Map<string, Account>()
   readonly #horizon = { lagMs: 0, frozenAt: null as number | null }
   readonly #strict: boolean
+  readonly #keepsFrames: boolean
   readonly #domains: ReadonlyMap<string, string>
   #calls: string[] = []
 
@@ -124,6 +127,7 @@ class Cos implements CosService {
     this.minPartBytes = options.minPartBytes ?? 1024 * 1024
     this.md5Etags = options.md5Etags ?? true
     this.#strict = options.strict ?? true
+    this.#keepsFrames = options.keepsFrames ?? false
     this.#domains = options.domains ?? new Map()
     this.setAccount(this.secretId, this.secretKey)
   }
@@ -175,6 +179,7 @@ class Cos implements CosService {
       accounts: this.#accounts,
       region: this.region,
       strict: this.#strict,
+      keepsFrames: this.#keepsFrames,
       now: () => Date.now() + this.clockOffsetMs,
     })
     const isCopy = access.headers['x-cos-copy-source'] !== undefined

@@ -168,6 +168,20 @@ describe('a start before Tencent COS', () => {
     await insecure.close()
   })
 
+  it('is not taken in by frames that are kept as if they were bytes', async () => {
+    const server = await start({ keepsFrames: true })
+    const storage = await open(server)
+    await storage.createBucket('frames')
+    const bytes = randomBytes(MIB)
+    const name = { bucket: 'frames', key: 'k' }
+    const attributes = { headers: {}, metadata: {}, storageClass: 'STANDARD' }
+    await storage.putObject({ ...name, ...attributes, size: MIB, body: inPieces(bytes) })
+    const { body } = await storage.getObject(name)
+    assert.ok((await collect(body)).equals(bytes))
+    await storage.close()
+    await server.close()
+  })
+
   it('finds no condition of writes that is kept, so that none is taken', async () => {
     const server = await start()
     const storage = await open(server)

@@ -21,6 +21,8 @@ export interface AccessOptions {
   readonly region: string
   /** Every bucket has the strict mode of signatures. */
   readonly strict: boolean
+  /** The S3 face keeps frames (aws-chunked) as if they were bytes of the body; otherwise it refuses them. */
+  readonly keepsFrames: boolean
   readonly now: () => number
 }
 
@@ -79,7 +81,7 @@ function byS3(
   request: IncomingMessage,
   target: Target,
   headers: Readonly<Record<string, string>>,
-  { accounts, region, now }: AccessOptions,
+  { accounts, region, keepsFrames, now }: AccessOptions,
 ): Access {
   const signed = new RequestHeaders(request.rawHeaders)
   const domain = /^[^.]+\.(.*?)(?::\d+)?$/.exec(headers['host'] ?? '')?.[1] ?? ''
@@ -92,8 +94,9 @@ function byS3(
       { credentials, region, now },
     ),
   )
-  const isFramed = headers['content-encoding']?.split(',').some((coding) => coding.trim() === 'aws-chunked')
-  if (isFramed === true || payload.mode === 'signed-chunks' || payload.mode === 'unsigned-chunks-trailer')
+  const codings = headers['content-encoding']?.split(',').map((coding) => coding.trim()) ?? []
+  const isFramed = codings.includes('aws-chunked') || payload.mode.includes('chunks')
+  if (isFramed && !keepsFrames)
     throw new CosRefusal(
       'NotImplemented',
       'A header you provided implies functionality that is not implemented',
