@@ -161,18 +161,28 @@ function authentication(options: S3HandlerOptions): AuthenticateFormOptions {
   return { credentials, region: strictRegion === true ? region : null, acceptsVersion2: signatureV2, now }
 }
 
-/** Its signature is one of its fields. */
+/** Its signature is one of its fields. Until that has come nobody knows whose it is, and it has no more time than a body may be silent. */
 async function postForm(options: S3HandlerOptions, parts: Parts): Promise<Answer> {
   const { request, response, outcome, target, headers, signal } = parts
   outcome.operation = 'PostObject'
   checkExpectedOwner(headers)
   const authenticating = authentication(options)
-  return PostObject({
-    ...{ gateway: options.gateway, request, target, headers, signal, now: authenticating.now },
-    bytes: readBody(request, response, options.idleTimeoutMs ?? 60_000),
-    authenticate: (fields) => authenticateForm(fields, authenticating),
-    onKnown: (known) => Object.assign(outcome, known),
-  })
+  const idleMs = options.idleTimeoutMs ?? 60_000
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), idleMs)
+  try {
+    return await PostObject({
+      ...{ gateway: options.gateway, request, target, headers, signal, now: authenticating.now },
+      bytes: readBody(request, response, idleMs, late.signal),
+      authenticate: (fields) => {
+        clearTimeout(timer)
+        return authenticateForm(fields, authenticating)
+      },
+      onKnown: (known) => Object.assign(outcome, known),
+    })
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function isUnsigned({ query }: Target, headers: RequestHeaders): boolean {
@@ -196,19 +206,23 @@ function bucketRegionProbe(
 /**
  * Reading the body is what sends 100 Continue: by then the signature, the headers and the key are in order. The request is not
  * destroyed at an early end, as the answer still has to go out on its connection.
+ * @param late ends it as well, however busy the client is
  */
 async function* readBody(
   request: IncomingMessage,
   response: ServerResponse,
   idleMs: number,
+  late?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   letContinue(request, response)
   const chunks = request.iterator({ destroyOnReturn: false })
   let expire = (): void => undefined
   let isWaiting = false
   const timer = setTimeout(() => expire(), idleMs)
+  late?.addEventListener('abort', () => expire(), { once: true })
   try {
     for (;;) {
+      if (late?.aborted === true) throw new SealgateError('RequestTimeout')
       timer.refresh()
       isWaiting = true
       const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {

@@ -226,5 +226,5 @@ function checkSignature(
 export function withoutSecrets(canonical: string): string {
   return canonical
     .replace(/^([a-z0-9-]*(?:customer-key|security-token)):.*$/gm, '$1:***')
-    .replace(/(X-Amz-Security-Token=)[^&\n]*/g, '$1***')
+    .replace(/((?:^|&)[a-z0-9-]*(?:customer-key|security-token)=)[^&\n]*/gim, '$1***')
 }

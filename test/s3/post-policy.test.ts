@@ -43,6 +43,11 @@ describe('the policy of a form', () => {
       [document([], '2030-01-01T00:00:00+02:00'), "Invalid 'expiration' value: '2030-01-01T00:00:00+02:00'"],
       [document([], '2030-13-01T00:00:00Z'), "Invalid 'expiration' value: '2030-13-01T00:00:00Z'"],
       [document([], 1), "Invalid 'expiration' value: '1'"],
+      [document([], { toString: 1 }), "Invalid 'expiration' value: 'object'"],
+      [
+        base64(`{"expiration":${'['.repeat(7000)}${']'.repeat(7000)},"conditions":[]}`),
+        "Invalid 'expiration' value: 'object'",
+      ],
       [document({}), "Invalid 'conditions' value: must be a List."],
       [document(['x']), 'Invalid condition: must be a List or Object.'],
       [document([{}]), simple],

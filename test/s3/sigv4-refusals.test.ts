@@ -85,6 +85,19 @@ describe('a valid signature with one thing changed', () => {
     assert.ok(!JSON.stringify(error).includes(SECRET))
   })
 
+  test('a key or a token of a presigned URL is not told, in whatever letters', () => {
+    const fields = [
+      'x-amz-server-side-encryption-customer-key',
+      'X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key',
+    ]
+    for (const name of [...fields, 'X-Amz-Security-Token']) {
+      const { url, ...others } = presigned()
+      const error = refused({ ...others, url: `${url}&${name}=of-the-customer` }, 'SignatureDoesNotMatch')
+      assert.match(error?.details['CanonicalRequest'] ?? '', new RegExp(`${name}=\\*\\*\\*(&|\n)`))
+      assert.ok(!JSON.stringify(error).includes('of-the-customer'))
+    }
+  })
+
   test('an unknown key: InvalidAccessKeyId', () =>
     void refused(
       authorization((v) => v.replace('AKIA', 'AKIB')),

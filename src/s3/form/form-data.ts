@@ -178,7 +178,8 @@ class FormReader {
 
 function readHead(text: string): PartHead {
   for (const line of text.split('\r\n')) {
-    const [, value] = /^content-disposition:(.*)$/i.exec(line) ?? []
+    // Not all that ends a line elsewhere ends one here: U+2028 is a character of a name.
+    const [, value] = /^content-disposition:([^\r\n]*)$/i.exec(line) ?? []
     if (value === undefined) continue
     if (!/^[ \t]*form-data[ \t]*(;|$)/i.test(value)) throw malformed()
     const parameters = readParameters(value)
@@ -200,7 +201,7 @@ function readParameters(header: string): ReadonlyMap<string, string> {
   return found
 }
 
-const PARAMETER = /;[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;"]*))/g
+const PARAMETER = /;[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^;"]*))/gs
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -223,7 +224,7 @@ function malformed(cause?: unknown): SealgateError {
   return new SealgateError('MalformedPOSTRequest', undefined, { cause })
 }
 
-function tooLarge(): SealgateError {
+export function tooLarge(): SealgateError {
   return new SealgateError('MaxPostPreDataLengthExceeded', undefined, {
     details: { MaxPostPreDataLengthBytes: String(MAX_FORM_BYTES) },
   })

@@ -1,6 +1,6 @@
 import { SealgateError } from '../../errors.ts'
 import { RequestHeaders } from '../headers.ts'
-import type { FormField } from './form-data.ts'
+import { type FormField, MAX_FORM_BYTES, tooLarge } from './form-data.ts'
 
 /** The fields of a form by name, in any case; those of one name are one, with commas between. */
 export class FormFields {
@@ -27,13 +27,22 @@ export class FormFields {
     return [...this.#fields].map(([key, { name }]) => [key, name])
   }
 
-  /** With what the file is called in the place of `${filename}`. A path of the client's machine is no part of a name. */
+  /**
+   * With what the file is called in the place of `${filename}`. A path of the client's machine is no part of a name.
+   * @throws SealgateError MaxPostPreDataLengthExceeded for a form that is small only as long as the name is not in it
+   */
   withFilename(filename: string | undefined): FormFields {
     if (filename === undefined) return this
     const base = filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1)
+    let left = MAX_FORM_BYTES
+    const put = (): string => {
+      left -= base.length
+      if (left < 0) throw tooLarge()
+      return base
+    }
     const fields = [...this.#fields.values()].map(({ name, value }) => ({
       name,
-      value: value.replace(/\$\{filename\}/g, () => base),
+      value: value.replace(/\$\{filename\}/g, put),
     }))
     return new FormFields(fields)
   }

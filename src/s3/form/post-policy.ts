@@ -82,7 +82,9 @@ function readExpiration(value: unknown): number {
     typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value)
       ? Date.parse(value)
       : Number.NaN
-  if (Number.isNaN(time)) throw invalid(`Invalid 'expiration' value: '${String(value).slice(0, 100)}'`)
+  // A list or an object is not made a text: it may be nested a thousand times.
+  const shown = typeof value === 'object' ? 'object' : String(value).slice(0, 100)
+  if (Number.isNaN(time)) throw invalid(`Invalid 'expiration' value: '${shown}'`)
   return time
 }
 
