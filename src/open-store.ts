@@ -8,11 +8,11 @@ import type { S3Config } from './config/s3-config.ts'
 import { isError, type SealgateError } from './errors.ts'
 import { openCosStorage } from './storage/cos.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
-import { StoreRefusal } from './storage/s3/errors.ts'
-import type { WireOptions } from './storage/s3/open-wire-storage.ts'
-import { SystemBucketError } from './storage/s3/system-bucket.ts'
 import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
+import { StoreRefusal } from './storage/wire/errors.ts'
+import type { WireOptions } from './storage/wire/open-wire-storage.ts'
+import { SystemBucketError } from './storage/wire/system-bucket.ts'
 
 /** Why Sealgate does not start, in a sentence for the operator. */
 export class StartupError extends Error {

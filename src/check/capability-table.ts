@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ConditionalWrite, StorageCapabilities } from '../storage/capabilities.ts'
-import type { S3Capabilities } from '../storage/s3/capabilities.ts'
-import { isPlain } from '../storage/s3/upload-body.ts'
+import type { WireCapabilities } from '../storage/wire/capabilities.ts'
+import { isPlain } from '../storage/wire/upload-body.ts'
 import type { Capability } from './finding.ts'
 
 const WRITES: Readonly<Record<ConditionalWrite, string>> = {
@@ -13,8 +13,8 @@ const WRITES: Readonly<Record<ConditionalWrite, string>> = {
 const REFUSED = 'such requests are answered 501 NotImplemented'
 
 type PlainName = {
-  [Name in keyof S3Capabilities]: S3Capabilities[Name] extends boolean ? Name : never
-}[keyof S3Capabilities]
+  [Name in keyof WireCapabilities]: WireCapabilities[Name] extends boolean ? Name : never
+}[keyof WireCapabilities]
 
 /** What each of the plain ones means; `inverse` where a store that can do it says false. */
 const PLAIN: Readonly<Record<PlainName, readonly [name: string, without: string, inverse?: true]>> = {
@@ -54,7 +54,7 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
       rows.push({ name: `enforces If-None-Match on ${WRITES[write]}`, has: ifNoneMatch, without: REFUSED })
     rows.push({ name: `enforces If-Match on ${WRITES[write]}`, has: ifMatch, without: REFUSED })
   }
-  const { versionedConditions } = capabilities as Partial<S3Capabilities>
+  const { versionedConditions } = capabilities as Partial<WireCapabilities>
   if (versionedConditions !== undefined && capabilities.versions)
     rows.push({
       name: 'enforces them in buckets with versions, too',
@@ -63,7 +63,7 @@ export function capabilityTable(capabilities: StorageCapabilities): readonly Cap
     })
   for (const [name, has] of Object.entries(headers))
     rows.push({ name: `keeps ${name}`, has, without: 'objects with it are answered 501 NotImplemented' })
-  const { integrity, ...others }: StorageCapabilities & Partial<S3Capabilities> = capabilities
+  const { integrity, ...others }: StorageCapabilities & Partial<WireCapabilities> = capabilities
   if (integrity !== undefined && integrity !== null)
     rows.push({
       name: 'verifies checksums behind a body',

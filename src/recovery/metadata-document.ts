@@ -1,6 +1,6 @@
 /** Reads what tools print of an object's metadata: whichever of the usual forms it is, and whatever they did to the values. */
 import { ENVELOPE_METADATA_NAME } from '../envelope/index.ts'
-import { decodeName } from '../storage/s3/encoded-name.ts'
+import { decodeName } from '../storage/wire/encoded-name.ts'
 import { RecoveryError } from './recovery-error.ts'
 import type { Attributes } from './sealed-object.ts'
 

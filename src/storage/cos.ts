@@ -4,10 +4,10 @@ import { cosBucketForm } from './cos/bucket-form.ts'
 import { CosDialect } from './cos/cos-dialect.ts'
 import { cosCredentials } from './cos/credentials.ts'
 import { COS_UNPROBED, probeCos } from './cos/probe.ts'
-import { BucketNames } from './s3/bucket-names.ts'
-import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './s3/open-wire-storage.ts'
-import type { S3Limits } from './s3/store.ts'
 import type { Storage } from './storage.ts'
+import { BucketNames } from './wire/bucket-names.ts'
+import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './wire/open-wire-storage.ts'
+import type { WireLimits } from './wire/store.ts'
 
 export interface CosStorageOptions extends WireOptions {
   /** The number behind the names of an account's buckets. */
@@ -27,7 +27,7 @@ export interface CosStorageOptions extends WireOptions {
 const GIB = 1024 ** 3
 
 /** COS's own limits ("Specifications and Limits"); they are on what is stored, so clients have a little less. */
-const LIMITS: S3Limits = {
+const LIMITS: WireLimits = {
   maxPutBytes: 5 * GIB,
   maxPartBytes: 5 * GIB,
   maxObjectBytes: 10_000 * 5 * GIB,

@@ -1,17 +1,17 @@
 import { cosBucketForm } from './cos/bucket-form.ts'
 import { COS_FACTS } from './cos/facts.ts'
-import { BucketNames } from './s3/bucket-names.ts'
-import { type S3Capabilities, UNPROBED } from './s3/capabilities.ts'
-import type { StoreClient } from './s3/client.ts'
 import { defaultCredentials, fixedCredentials } from './s3/credentials.ts'
 import { type Addressing, parseEndpoint } from './s3/endpoint.ts'
-import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './s3/open-wire-storage.ts'
-import { probe } from './s3/probe.ts'
 import { probeIntegrity } from './s3/probe-integrity.ts'
-import { probeVersionedConditions } from './s3/probe-versions.ts'
 import { S3Dialect } from './s3/s3-dialect.ts'
-import type { S3Limits } from './s3/store.ts'
 import type { Storage } from './storage.ts'
+import { BucketNames } from './wire/bucket-names.ts'
+import { UNPROBED, type WireCapabilities } from './wire/capabilities.ts'
+import type { StoreClient } from './wire/client.ts'
+import { ANSWER_TIMEOUT_MS, openWireStorage, type WireOptions } from './wire/open-wire-storage.ts'
+import { probe } from './wire/probe.ts'
+import { probeVersionedConditions } from './wire/probe-versions.ts'
+import type { WireLimits } from './wire/store.ts'
 
 export interface S3StorageOptions extends WireOptions {
   /** `https://host:port` */
@@ -28,7 +28,7 @@ export interface S3StorageOptions extends WireOptions {
 const GIB = 1024 ** 3
 
 /** S3's own limits; they are on what is stored, so clients have a little less. */
-const LIMITS: S3Limits = {
+const LIMITS: WireLimits = {
   maxPutBytes: 5 * GIB,
   maxPartBytes: 5 * GIB,
   maxObjectBytes: 10_000 * 5 * GIB,
@@ -69,7 +69,7 @@ async function probeS3(
   client: StoreClient,
   bucket: string,
   warn: (message: string) => void,
-): Promise<S3Capabilities> {
+): Promise<WireCapabilities> {
   const probed = await probe(client, bucket, (scratch) => probeIntegrity(scratch, dialect.secure))
   if (probed.integrity !== null) dialect.integrity = probed.integrity
   // Amazon documents what it does in buckets with versions.
@@ -80,6 +80,6 @@ async function probeS3(
 }
 
 /** What a server says of itself counts more than what was seen of it once. */
-function knownOf({ isTencent }: S3Dialect): Partial<S3Capabilities> {
+function knownOf({ isTencent }: S3Dialect): Partial<WireCapabilities> {
   return isTencent ? COS_FACTS : {}
 }

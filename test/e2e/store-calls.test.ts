@@ -12,8 +12,8 @@ import {
   ListPartsCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import type { S3Capabilities } from '../../src/storage/s3/capabilities.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import type { WireCapabilities } from '../../src/storage/wire/capabilities.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
 import { type CountedStore, openCountedStore, openEmulatedStore } from '../lib/counted-store.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
@@ -48,12 +48,12 @@ async function start(opened: CountedStore): Promise<Stack> {
 describe('calls to the store, counted at the store', () => {
   let stack: Stack
   let bucket: TestBucket
-  let can: S3Capabilities
+  let can: WireCapabilities
   let copied: string[] = []
   before(async () => {
     stack = await start(await openCountedStore())
     bucket = stack.bucket
-    can = stack.store.capabilities as S3Capabilities
+    can = stack.store.capabilities as WireCapabilities
     // Where a server does not pin the source of a copy, a copy is an upload of one part.
     copied = can.copySourceIfMatch
       ? ['CopyObject']

@@ -8,7 +8,7 @@ import { refusedByS3 } from '../../src/storage/cos/errors.ts'
 import { checkKey } from '../../src/storage/cos/keys.ts'
 import { signCall } from '../../src/storage/cos/signature.ts'
 import { fromCosHeaders, toCosHeaders, toCosQuery } from '../../src/storage/cos/words.ts'
-import { storeError } from '../../src/storage/s3/errors.ts'
+import { storeError } from '../../src/storage/wire/errors.ts'
 
 const HOST = 'examplebucket-1250000000.cos.ap-beijing.myqcloud.com'
 

@@ -1,4 +1,4 @@
-import type { StoreFailure } from '../s3/errors.ts'
+import type { StoreFailure } from '../wire/errors.ts'
 import { FORBID_OVERWRITE } from './words.ts'
 
 /** What COS calls otherwise than S3 (COS API documentation, "Error Codes"). */

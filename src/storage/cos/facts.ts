@@ -1,4 +1,4 @@
-import type { S3Capabilities } from '../s3/capabilities.ts'
+import type { WireCapabilities } from '../wire/capabilities.ts'
 
 /** What COS documents of itself, whichever of its interfaces is spoken to; to try it would prove nothing. */
 export const COS_FACTS = {
@@ -9,4 +9,4 @@ export const COS_FACTS = {
   // Lists are eventually consistent.
   listsWrites: false,
   metadataBytes: 2048,
-} as const satisfies Partial<S3Capabilities>
+} as const satisfies Partial<WireCapabilities>

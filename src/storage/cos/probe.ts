@@ -1,9 +1,9 @@
 import { NO_CONDITIONS } from '../capabilities.ts'
-import { type S3Capabilities, UNPROBED } from '../s3/capabilities.ts'
-import type { StoreClient } from '../s3/client.ts'
-import { StoreRefusal } from '../s3/errors.ts'
-import { probe } from '../s3/probe.ts'
-import type { Scratch } from '../s3/scratch.ts'
+import { UNPROBED, type WireCapabilities } from '../wire/capabilities.ts'
+import type { StoreClient } from '../wire/client.ts'
+import { StoreRefusal } from '../wire/errors.ts'
+import { probe } from '../wire/probe.ts'
+import type { Scratch } from '../wire/scratch.ts'
 import { COS_FACTS } from './facts.ts'
 
 /** What COS's own interface is besides. */
@@ -15,10 +15,10 @@ const OWN_FACTS = {
   integrity: null,
 }
 
-export const COS_UNPROBED: S3Capabilities = { ...UNPROBED, leadingSlash: false, ...OWN_FACTS }
+export const COS_UNPROBED: WireCapabilities = { ...UNPROBED, leadingSlash: false, ...OWN_FACTS }
 
 /** What is left is tried, as on any other server. */
-export async function probeCos(client: StoreClient, bucket: string): Promise<S3Capabilities> {
+export async function probeCos(client: StoreClient, bucket: string): Promise<WireCapabilities> {
   const probed = await probe(client, bucket, async (scratch) => {
     await requireIntegrity(scratch)
     return null

@@ -1,6 +1,6 @@
 import { isError, SealgateError } from '../../errors.ts'
-import type { Scratch } from './scratch.ts'
-import { type BodyIntegrity, isPlain, PLAIN_BODY } from './upload-body.ts'
+import type { Scratch } from '../wire/scratch.ts'
+import { type BodyIntegrity, isPlain, PLAIN_BODY } from '../wire/upload-body.ts'
 
 const SIGNED_CHUNKS: BodyIntegrity = { signedChunks: true, checksum: false }
 const SMALL = Buffer.from('probe')

@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto'
 import { SealgateError } from '../../errors.ts'
 import { checkKey } from '../cos/keys.ts'
-import type { StoreCall, StreamedBody } from './client.ts'
-import type { WireRequest, WireResponse } from './connections.ts'
-import type { Credentials } from './credentials.ts'
-import type { Dialect, PreparedCall } from './dialect.ts'
-import { type Addressing, type Endpoint, storeTarget } from './endpoint.ts'
-import type { StoreFailure } from './errors.ts'
-import { readEtag } from './headers.ts'
-import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
+import type { StoreCall, StreamedBody } from '../wire/client.ts'
+import type { WireRequest, WireResponse } from '../wire/connections.ts'
+import type { Dialect, PreparedCall } from '../wire/dialect.ts'
+import type { StoreFailure } from '../wire/errors.ts'
+import { readEtag } from '../wire/headers.ts'
 import {
   type BodyIntegrity,
   checksumHeaderOf,
@@ -18,7 +15,10 @@ import {
   isPlain,
   payloadOf,
   plainBody,
-} from './upload-body.ts'
+} from '../wire/upload-body.ts'
+import type { Credentials } from './credentials.ts'
+import { type Addressing, type Endpoint, storeTarget } from './endpoint.ts'
+import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
 
 export interface S3DialectOptions {
   readonly endpoint: Endpoint

@@ -1,10 +1,10 @@
 import type { Storage } from '../storage.ts'
 import type { BucketNames } from './bucket-names.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import { StoreClient } from './client.ts'
 import { Connections, type TlsOptions } from './connections.ts'
 import type { Dialect } from './dialect.ts'
-import { KnownBuckets, type S3Limits, type Store } from './store.ts'
+import { KnownBuckets, type Store, type WireLimits } from './store.ts'
 import { prepareSystemBucket } from './system-bucket.ts'
 import { WireStorage } from './wire-storage.ts'
 
@@ -24,7 +24,7 @@ export interface WireOptions {
   readonly readOnly?: boolean
   readonly warn?: (message: string) => void
   /** Where the server's limits are not those of its kind. */
-  readonly limits?: Partial<S3Limits>
+  readonly limits?: Partial<WireLimits>
 }
 
 export const ANSWER_TIMEOUT_MS = 60_000
@@ -33,10 +33,10 @@ export interface SpokenTo {
   readonly dialect: Dialect
   readonly names: BucketNames
   /** What holds of a server that nobody has asked. */
-  readonly unprobed: S3Capabilities
-  readonly limits: S3Limits
+  readonly unprobed: WireCapabilities
+  readonly limits: WireLimits
   /** @param bucket the store's own name of the system bucket, on scratch keys of which it may be tried what the server can do */
-  probe(client: StoreClient, bucket: string, warn: (message: string) => void): Promise<S3Capabilities>
+  probe(client: StoreClient, bucket: string, warn: (message: string) => void): Promise<WireCapabilities>
 }
 
 /** Looks at the system bucket, and finds out what the server can do, before anything is served from it. */

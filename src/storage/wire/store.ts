@@ -2,11 +2,11 @@ import { isError, SealgateError } from '../../errors.ts'
 import type { ObjectName, ObjectVersionName, StorageLimits, StoredBucket } from '../storage.ts'
 import { noSuchVersion } from '../version-errors.ts'
 import type { BucketNames } from './bucket-names.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
 
 /** Limits of the server, in bytes. */
-export interface S3Limits extends StorageLimits {
+export interface WireLimits extends StorageLimits {
   /** Of the source of CopyObject. */
   readonly maxCopyBytes: number
   /** Long copies are made of parts of this size. */
@@ -17,8 +17,8 @@ export interface S3Limits extends StorageLimits {
 export interface Store {
   readonly client: StoreClient
   readonly names: BucketNames
-  readonly capabilities: S3Capabilities
-  readonly limits: S3Limits
+  readonly capabilities: WireCapabilities
+  readonly limits: WireLimits
   /** Buckets that were there a moment ago. */
   readonly known: KnownBuckets
 }

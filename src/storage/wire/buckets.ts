@@ -4,7 +4,7 @@ import type { StoreClient } from './client.ts'
 import { listMultipartUploads, listObjects } from './lists.ts'
 import { abortMultipartUpload } from './multipart.ts'
 import { headBucket, type Store } from './store.ts'
-import { s3Versioning } from './versions.ts'
+import { wireVersioning } from './versions.ts'
 
 /** Stores differ in what they say of a bucket that one owns already, some of them success: so it is looked at first. */
 export async function createBucket(store: Store, bucket: string, options: NewBucket = {}): Promise<void> {
@@ -101,7 +101,7 @@ async function holdsOnlyUploads(store: Store, bucket: string): Promise<boolean> 
   const { objects } = await listObjects(store, { ...all, startAfter: '', maxKeys: 1 })
   if (objects.length > 0) return false
   if (!store.capabilities.versions) return true
-  const { versions } = await s3Versioning(store).listObjectVersions({
+  const { versions } = await wireVersioning(store).listObjectVersions({
     ...all,
     keyMarker: '',
     versionIdMarker: '',

@@ -5,8 +5,8 @@
  */
 import { createChecksum } from '../../base/checksum.ts'
 import { SealgateError } from '../../errors.ts'
+import { type ChunkSigner, EMPTY_SHA256, sha256 } from '../s3/signer.ts'
 import type { IncomingBody } from '../storage.ts'
-import { type ChunkSigner, EMPTY_SHA256, sha256 } from './signer.ts'
 
 /** How the store is shown that it holds what was sent. */
 export interface BodyIntegrity {

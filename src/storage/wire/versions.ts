@@ -20,7 +20,7 @@ import { isTruncated, isUnusual, later, prefixes } from './lists.ts'
 import { listedEtag, withoutLoss } from './lost-entries.ts'
 import { headBucket, type Store } from './store.ts'
 
-export function s3Versioning(store: Store): Versioning {
+export function wireVersioning(store: Store): Versioning {
   return {
     getBucketVersioning: (bucket) => getBucketVersioning(store, bucket),
     putBucketVersioning: (bucket, status) => putBucketVersioning(store, bucket, status),

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isError, type SealgateError } from '../../errors.ts'
+import type { Query } from '../s3/endpoint.ts'
 import type { IncomingBody } from '../storage.ts'
 import type { Connections, WireResponse } from './connections.ts'
 import type { Dialect, PreparedCall } from './dialect.ts'
-import type { Query } from './endpoint.ts'
 import {
   badAnswer,
   ConnectionError,

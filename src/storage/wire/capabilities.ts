@@ -2,7 +2,7 @@ import { type ConditionSupport, NEITHER, NO_CONDITIONS, type StorageCapabilities
 import type { BodyIntegrity } from './upload-body.ts'
 
 /** What one S3 server does of what S3 describes: found out by `probe`, and shown to the operator as it is. */
-export interface S3Capabilities extends StorageCapabilities {
+export interface WireCapabilities extends StorageCapabilities {
   /** Of `conditions`, those that are enforced also where the bucket has or had versions. */
   readonly versionedConditions: StorageCapabilities['conditions']
   /** x-amz-copy-source-if-match is checked, so that a copy is pinned by one call. */
@@ -42,7 +42,7 @@ export interface S3Capabilities extends StorageCapabilities {
 }
 
 /** What holds of a server that nobody has asked. */
-export const UNPROBED: S3Capabilities = {
+export const UNPROBED: WireCapabilities = {
   conditions: NO_CONDITIONS,
   versionedConditions: NO_CONDITIONS,
   headers: {},

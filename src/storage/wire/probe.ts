@@ -5,10 +5,10 @@
  */
 import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
 import type { ConditionSupport } from '../capabilities.ts'
-import { type S3Capabilities, UNPROBED } from './capabilities.ts'
+import { encodePath } from '../s3/endpoint.ts'
+import { UNPROBED, type WireCapabilities } from './capabilities.ts'
 import { readAll, type StoreClient } from './client.ts'
 import { readResult } from './documents.ts'
-import { encodePath } from './endpoint.ts'
 import { ConnectionError } from './errors.ts'
 import type { STORED_HEADERS } from './headers.ts'
 import { probeEmptyParts, probeLeadingSlash, probeUnprintableNames } from './probe-names.ts'
@@ -27,16 +27,16 @@ const HEADER_VALUES: Readonly<Record<(typeof STORED_HEADERS)[number], string>> =
 }
 
 /** What is tried; of a server's lists and numbers of parts it would prove nothing. */
-export type Probed = Omit<S3Capabilities, 'versionedConditions' | keyof Facts>
+export type Probed = Omit<WireCapabilities, 'versionedConditions' | keyof Facts>
 
 /** What is known of a kind of server. */
-export type Facts = Pick<S3Capabilities, 'partGaps' | 'pagesByToken' | 'anyDelimiter' | 'punctuation'>
+export type Facts = Pick<WireCapabilities, 'partGaps' | 'pagesByToken' | 'anyDelimiter' | 'punctuation'>
 
 /** All but what holds in buckets with versions; see probe-versions.ts. */
 export async function probe(
   client: StoreClient,
   bucket: string,
-  probeIntegrity: (scratch: Scratch) => Promise<S3Capabilities['integrity']>,
+  probeIntegrity: (scratch: Scratch) => Promise<WireCapabilities['integrity']>,
 ): Promise<Probed> {
   const scratch = new Scratch(client, bucket)
   const probes = [
@@ -125,7 +125,7 @@ export async function probeDelete(scratch: Scratch): Promise<ConditionSupport> {
 
 export async function probeCopy(
   scratch: Scratch,
-): Promise<Pick<S3Capabilities, 'copySourceIfMatch' | 'copyObject'>> {
+): Promise<Pick<WireCapabilities, 'copySourceIfMatch' | 'copyObject'>> {
   const etag = await scratch.put('source')
   const { bucket, key } = scratch.name('source')
   const copy = async (to: string, headers: Readonly<Record<string, string>>) => {
@@ -146,7 +146,7 @@ export async function probeCopy(
   return { copySourceIfMatch, copyObject }
 }
 
-async function probePartSource(scratch: Scratch): Promise<Pick<S3Capabilities, 'decodesPartSource'>> {
+async function probePartSource(scratch: Scratch): Promise<Pick<WireCapabilities, 'decodesPartSource'>> {
   await scratch.put('per%25cent')
   const { bucket, key } = scratch.name('per%25cent')
   const path = encodePath(`/${bucket}/${key}`)
@@ -176,7 +176,7 @@ async function probeUploads(
   scratch: Scratch,
 ): Promise<
   Pick<
-    S3Capabilities,
+    WireCapabilities,
     'listsUploads' | 'encodesUploads' | 'foldsUploads' | 'listsBehindNoPart' | 'abortsUnknown'
   >
 > {
@@ -235,7 +235,7 @@ async function tryComplete(scratch: Scratch, condition: Readonly<Record<string, 
 
 async function probeAttributes(
   scratch: Scratch,
-): Promise<Pick<S3Capabilities, 'headers' | 'listsWrites' | 'underscores' | 'metadataBytes'>> {
+): Promise<Pick<WireCapabilities, 'headers' | 'listsWrites' | 'underscores' | 'metadataBytes'>> {
   const headers: Record<string, boolean> = {}
   for (const [name, value] of Object.entries(HEADER_VALUES)) {
     const { status } = await scratch.ask('headers', {

@@ -1,6 +1,6 @@
 import type { ObjectAttributes, StoredObject } from '../storage.ts'
 import { MAX_VERSION_ID_LENGTH } from '../versioning.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import { decodeName, encodeName } from './encoded-name.ts'
 import { decodeValue, encodeValue } from './encoded-word.ts'
 import { badAnswer } from './errors.ts'
@@ -24,7 +24,7 @@ const METADATA = 'x-amz-meta-'
 const MAX_METADATA_BYTES = 16 * 1024
 
 export function attributeHeaders(
-  { capabilities }: { readonly capabilities: S3Capabilities },
+  { capabilities }: { readonly capabilities: WireCapabilities },
   attributes: ObjectAttributes,
 ): Record<string, string> {
   const headers: Record<string, string> = {}

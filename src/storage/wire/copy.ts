@@ -2,10 +2,10 @@ import { uriEncode } from '../../base/uri-encode.ts'
 import { childText } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import { type ConditionSupport, checkKept, checkWriteCondition } from '../capabilities.ts'
+import { encodePath } from '../s3/endpoint.ts'
 import type { CopyObjectRequest, PutObjectResult, WriteCondition } from '../storage.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import { readResult } from './documents.ts'
-import { encodePath } from './endpoint.ts'
 import { attributeHeaders, readEtag, readTime, versionOf } from './headers.ts'
 import { markHeaders } from './mark-headers.ts'
 import { abortMultipartUpload, completeMultipartUpload, createMultipartUpload } from './multipart.ts'
@@ -49,7 +49,7 @@ export async function copyObject(given: Store, request: CopyObjectRequest): Prom
 }
 
 function copiesAtOnce(
-  { copySourceIfMatch, copyObject }: S3Capabilities,
+  { copySourceIfMatch, copyObject }: WireCapabilities,
   condition: WriteCondition | undefined,
 ) {
   if (!copySourceIfMatch) return false

@@ -3,7 +3,7 @@ import type * as S from '../storage.ts'
 import type { Subresources } from '../subresources.ts'
 import type { Versioning } from '../versioning.ts'
 import { createBucket, deleteBucket } from './buckets.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import type { Connections } from './connections.ts'
 import { copyObject } from './copy.ts'
 import { listBuckets, listMultipartUploads, listObjects, listParts } from './lists.ts'
@@ -17,12 +17,12 @@ import { deleteObject, getObject, headObject, putObject } from './objects.ts'
 import { removeObjects } from './remove-objects.ts'
 import { headBucket, type Store } from './store.ts'
 import { subresourcesOf } from './subresources.ts'
-import { s3Versioning } from './versions.ts'
+import { wireVersioning } from './versions.ts'
 
 /** A server that speaks S3, or a dialect of it, as a store: each operation is one signed call, or the fewest that do it. */
 export class WireStorage implements S.Storage {
   readonly limits: S.StorageLimits
-  readonly capabilities: S3Capabilities
+  readonly capabilities: WireCapabilities
   readonly subresources: Subresources
   readonly versioning: Versioning | null
   readonly #store: Store
@@ -33,7 +33,7 @@ export class WireStorage implements S.Storage {
     this.limits = store.limits
     this.capabilities = store.capabilities
     this.subresources = subresourcesOf(store)
-    this.versioning = store.capabilities.versions ? s3Versioning(store) : null
+    this.versioning = store.capabilities.versions ? wireVersioning(store) : null
     this.#store = store
     this.#connections = connections
   }

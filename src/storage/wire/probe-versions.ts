@@ -7,7 +7,7 @@ import { childrenOf, childText } from '../../base/xml-reader.ts'
 import { type ConditionSupport, NO_CONDITIONS, type StorageCapabilities } from '../capabilities.ts'
 import { probeBucketPrefix } from './bucket-names.ts'
 import { makeBucket } from './buckets.ts'
-import type { S3Capabilities } from './capabilities.ts'
+import type { WireCapabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
 import { nameDecoder, readResult } from './documents.ts'
 import { probeComplete, probeCopy, probeDelete, probePut } from './probe.ts'
@@ -15,7 +15,7 @@ import { Scratch } from './scratch.ts'
 import { setVersioning } from './versions.ts'
 
 type Conditions = StorageCapabilities['conditions']
-type Claimed = Pick<S3Capabilities, 'conditions' | 'copyObject' | 'versions'>
+type Claimed = Pick<WireCapabilities, 'conditions' | 'copyObject' | 'versions'>
 
 /** Where such a bucket cannot be made nothing is known to be enforced. */
 export async function probeVersionedConditions(
