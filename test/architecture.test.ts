@@ -38,6 +38,21 @@ test('imports between rooms follow the map, which has no cycle', () => {
   assert.deepEqual(wrong, [])
 })
 
+/** Of the room of stores: what those of the wire share knows neither of the two that are built on it. */
+const STORES: Record<string, string[]> = { wire: [], s3: ['wire', 'cos'], cos: ['wire'], filesystem: [] }
+
+test('a store knows of the others what this map says', () => {
+  const storeOf = (file: string) => /^storage\/([^/.]+)(?:\/|\.ts$)/.exec(file)?.[1] ?? ''
+  const wrong: string[] = []
+  for (const file of files.filter((name) => storeOf(name) in STORES)) {
+    for (const [, path] of text(file).matchAll(/from\s*'(\.[^']+)'/g)) {
+      const [from, to] = [storeOf(file), storeOf(normalize(join(file, '..', path!)))]
+      if (to in STORES && to !== from && !STORES[from]?.includes(to)) wrong.push(`${file} -> ${path}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
 /** The files that a file needs at run time, within src. */
 function neededBy(file: string): string[] {
   const statements = text(file).matchAll(

@@ -5,3 +5,8 @@ export function uriEncode(text: string): string {
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   )
 }
+
+/** A key, or bucket and key, as they stand in a path and in x-amz-copy-source. */
+export function encodePath(text: string): string {
+  return text.split('/').map(uriEncode).join('/')
+}

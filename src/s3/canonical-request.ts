@@ -1,4 +1,4 @@
-import { uriEncode } from '../base/uri-encode.ts'
+import { encodePath, uriEncode } from '../base/uri-encode.ts'
 import type { RequestHeaders } from './headers.ts'
 import type { Target } from './target.ts'
 
@@ -27,7 +27,7 @@ export function canonicalRequest({ method, target, headers }: SignedRequest, o: 
   })
   return [
     method,
-    target.path.split('/').map(uriEncode).join('/'),
+    encodePath(target.path),
     canonicalQuery(target, o.presigned),
     fields.join(''),
     o.signedHeaders.join(';'),

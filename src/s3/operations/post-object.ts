@@ -1,6 +1,6 @@
 /** POST Object (API reference, "POST Object"): an upload by an HTML form, whose fields stand for what PutObject takes in headers. */
 import type { IncomingMessage } from 'node:http'
-import { uriEncode } from '../../base/uri-encode.ts'
+import { encodePath, uriEncode } from '../../base/uri-encode.ts'
 import { SealgateError } from '../../errors.ts'
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { ObjectMarks } from '../../gateway/marks.ts'
@@ -187,7 +187,7 @@ function answer(context: FormRequest, { fields, bucket, key, output }: Posted): 
 /** As Amazon S3 writes it here: with the slashes of the key encoded too. */
 function objectUrl({ request, headers, target }: FormRequest, key: string): string {
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
-  const path = target.path.replace(/\/$/, '').split('/').map(uriEncode).join('/')
+  const path = encodePath(target.path.replace(/\/$/, ''))
   return `${scheme}://${headers.get('host') ?? ''}${path}/${uriEncode(key)}`
 }
 

@@ -1,4 +1,4 @@
-import { uriEncode } from '../../base/uri-encode.ts'
+import { encodePath, uriEncode } from '../../base/uri-encode.ts'
 
 export interface CosAddressOptions {
   /** Of all buckets that have none of their own. */
@@ -49,7 +49,7 @@ export class CosAddresses {
   ): CosTarget {
     const host = this.#hostOf(bucket)
     const text = queryText(query)
-    const path = `/${(key ?? '').split('/').map(uriEncode).join('/')}`
+    const path = `/${encodePath(key ?? '')}`
     return {
       origin: `${this.#scheme}://${this.#o.connectTo ?? host}`,
       host,

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { crc64Xz } from '../../base/crc-64.ts'
 import { SealgateError } from '../../errors.ts'
-import type { Credentials } from '../s3/credentials.ts'
-import type { StoreCall, StreamedBody } from '../wire/client.ts'
+import type { StoreCall, StreamedBody } from '../wire/call.ts'
 import type { WireResponse } from '../wire/connections.ts'
+import type { Credentials } from '../wire/credentials.ts'
 import type { Dialect, PreparedCall } from '../wire/dialect.ts'
 import { type StoreFailure, StoreRefusal } from '../wire/errors.ts'
+import { plainBody } from '../wire/upload-body.ts'
 import type { CosAddresses } from './addresses.ts'
-import { checkedBody } from './checked-body.ts'
 import { refusedByS3 } from './errors.ts'
 import { checkKey } from './keys.ts'
 import { signCall, validAround } from './signature.ts'
@@ -68,7 +68,7 @@ export class CosDialect implements Dialect {
       headers,
       body:
         isStreamed(call.body) && sent !== null
-          ? checkedBody(call.body.body, call.body.size, sent)
+          ? plainBody(call.body.body, call.body.size, sent)
           : asBuffer(call.body),
       answerTimeoutMs: call.answerTimeoutMs ?? answerTimeoutMs,
       signal: call.signal,

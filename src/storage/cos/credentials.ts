@@ -1,6 +1,6 @@
 import { type TencentCredentials, TencentCredentialsError } from '../../base/tencent-credentials.ts'
 import { SealgateError } from '../../errors.ts'
-import type { Credentials } from '../s3/credentials.ts'
+import type { Credentials } from '../wire/credentials.ts'
 
 /** Not at every request while they are refused. */
 const RENEW_AFTER_MS = 1000

@@ -5,7 +5,7 @@
  */
 import { createHash, createHmac } from 'node:crypto'
 import { uriEncode } from '../../base/uri-encode.ts'
-import type { StoreCredentials } from '../s3/signer.ts'
+import type { StoreCredentials } from '../wire/credentials.ts'
 
 export interface SignableCall {
   readonly method: string

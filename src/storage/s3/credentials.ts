@@ -1,13 +1,6 @@
 import { SingleFlight } from '../../base/single-flight.ts'
 import { SealgateError } from '../../errors.ts'
-import type { StoreCredentials } from './signer.ts'
-
-/** Whoever signs asks here each time: credentials of a role are replaced while the process runs. */
-export interface Credentials {
-  get(): Promise<StoreCredentials>
-  /** After the store has refused them as expired: true if there may be others now. */
-  renew(): Promise<boolean>
-}
+import type { Credentials, StoreCredentials } from '../wire/credentials.ts'
 
 export function fixedCredentials(credentials: StoreCredentials): Credentials {
   return { get: async () => credentials, renew: async () => false }

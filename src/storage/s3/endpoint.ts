@@ -1,4 +1,5 @@
-import { uriEncode } from '../../base/uri-encode.ts'
+import { encodePath, uriEncode } from '../../base/uri-encode.ts'
+import type { Query } from '../wire/call.ts'
 
 export type Addressing = 'path' | 'virtual'
 
@@ -15,8 +16,6 @@ export interface StoreTarget {
   readonly path: string
   readonly query: string
 }
-
-export type Query = Readonly<Record<string, string | number | undefined>>
 
 const DEFAULT_PORTS = { http: '80', https: '443' } as const
 
@@ -53,11 +52,6 @@ export function storeTarget(
     path: key === undefined && inPath !== '' ? inPath : path,
     query: encodeQuery(name.query ?? {}),
   }
-}
-
-/** A key, or bucket and key, as they stand in a path and in x-amz-copy-source. */
-export function encodePath(text: string): string {
-  return text.split('/').map(uriEncode).join('/')
 }
 
 function encodeQuery(query: Query): string {

@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto'
 import { SealgateError } from '../../errors.ts'
 import { checkKey } from '../cos/keys.ts'
-import type { StoreCall, StreamedBody } from '../wire/client.ts'
+import type { StoreCall, StreamedBody } from '../wire/call.ts'
 import type { WireRequest, WireResponse } from '../wire/connections.ts'
+import type { Credentials } from '../wire/credentials.ts'
 import type { Dialect, PreparedCall } from '../wire/dialect.ts'
 import type { StoreFailure } from '../wire/errors.ts'
 import { readEtag } from '../wire/headers.ts'
-import {
-  type BodyIntegrity,
-  checksumHeaderOf,
-  chunkedBody,
-  chunkedHeaders,
-  chunkedLength,
-  isPlain,
-  payloadOf,
-  plainBody,
-} from '../wire/upload-body.ts'
-import type { Credentials } from './credentials.ts'
+import { type BodyIntegrity, isPlain, plainBody } from '../wire/upload-body.ts'
+import { checksumHeaderOf, chunkedBody, chunkedHeaders, chunkedLength, payloadOf } from './chunked-body.ts'
 import { type Addressing, type Endpoint, storeTarget } from './endpoint.ts'
 import { type ChunkSigner, EMPTY_SHA256, sha256, signRequest } from './signer.ts'
 

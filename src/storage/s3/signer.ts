@@ -5,12 +5,7 @@
  */
 import { createHash, createHmac } from 'node:crypto'
 import { signingKeyOf } from '../../base/signing-key.ts'
-
-export interface StoreCredentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string | undefined
-}
+import type { StoreCredentials } from '../wire/credentials.ts'
 
 export interface SignableRequest {
   readonly method: string

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isError, type SealgateError } from '../../errors.ts'
-import type { Query } from '../s3/endpoint.ts'
-import type { IncomingBody } from '../storage.ts'
+import type { StoreCall } from './call.ts'
 import type { Connections, WireResponse } from './connections.ts'
 import type { Dialect, PreparedCall } from './dialect.ts'
 import {
@@ -13,33 +12,7 @@ import {
   storeError,
   unreachable,
 } from './errors.ts'
-import { type BodyIntegrity, collectBody, SMALL_BODY_BYTES } from './upload-body.ts'
-
-export interface StoreCall {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
-  /** The store's own name of it. */
-  readonly bucket?: string | undefined
-  readonly key?: string | undefined
-  readonly query?: Query
-  /** Lower-case names. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: Buffer | StreamedBody | undefined
-  /** Doing it twice is the same as once, so it may be sent again when its answer was lost. */
-  readonly idempotent: boolean
-  readonly answerTimeoutMs?: number | undefined
-  /** What it asks for is the client's own document: a 400 is about that, and not about the gateway's dealings. */
-  readonly ofClient?: boolean
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface StreamedBody {
-  readonly size: number
-  readonly body: IncomingBody
-  /** For probes: instead of what the client uses. */
-  readonly integrity?: BodyIntegrity
-  /** For probes: instead of the true one. */
-  readonly checksum?: string
-}
+import { collectBody, SMALL_BODY_BYTES } from './upload-body.ts'
 
 const ATTEMPTS = 3
 /** Largest document that a store may answer; a page of 1000 names of 1024 bytes, all of them escaped, has about 4 MB. */

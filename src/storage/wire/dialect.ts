@@ -1,4 +1,4 @@
-import type { StoreCall } from './client.ts'
+import type { StoreCall } from './call.ts'
 import type { WireRequest, WireResponse } from './connections.ts'
 import type { StoreFailure } from './errors.ts'
 

@@ -1,7 +1,7 @@
 import { childText, readXml } from '../../base/xml-reader.ts'
 import { type ErrorKind, isError, SealgateError } from '../../errors.ts'
 import { MAX_VERSION_ID_LENGTH } from '../versioning.ts'
-import type { StoreCall } from './client.ts'
+import type { StoreCall } from './call.ts'
 
 /** The exchange broke. `sent` is false if the server cannot have seen anything of it. */
 export class ConnectionError extends Error {

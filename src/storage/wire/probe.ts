@@ -3,9 +3,10 @@
  * scratch keys of the system bucket, once at every start. Each line asks for something that must be refused, and something that must
  * not.
  */
+
+import { encodePath } from '../../base/uri-encode.ts'
 import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
 import type { ConditionSupport } from '../capabilities.ts'
-import { encodePath } from '../s3/endpoint.ts'
 import { UNPROBED, type WireCapabilities } from './capabilities.ts'
 import { readAll, type StoreClient } from './client.ts'
 import { readResult } from './documents.ts'

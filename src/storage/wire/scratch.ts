@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { readXml } from '../../base/xml-reader.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import { SCRATCH_PREFIX } from '../storage.ts'
-import type { StoreCall, StoreClient, TriedCall } from './client.ts'
+import type { StoreCall } from './call.ts'
+import type { StoreClient, TriedCall } from './client.ts'
 import { readEtag } from './headers.ts'
 
 /** Keys that go away again. */

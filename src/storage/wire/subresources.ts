@@ -11,7 +11,7 @@ import type {
   Subresources,
 } from '../subresources.ts'
 import { taggingDocument } from '../tagging.ts'
-import type { StoreCall } from './client.ts'
+import type { StoreCall } from './call.ts'
 import { badAnswer } from './errors.ts'
 import { type Store, stored } from './store.ts'
 import { ofVersion } from './versions.ts'
