@@ -1,4 +1,4 @@
-import type { BucketNameForm } from '../s3/bucket-names.ts'
+import type { BucketNameForm } from '../wire/bucket-names.ts'
 
 /** COS has no dots in names of buckets, and 60 characters for the host that they begin ("Bucket Overview"). */
 const NAME = /^[a-z0-9][a-z0-9-]*-\d+$/
