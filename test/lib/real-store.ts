@@ -86,11 +86,53 @@ const CEPH: RealStore = {
   },
 }
 
+const NO_IF_MATCH = 'no If-Match of a write is enforced, and so it is 501'
+const NO_GAPS = 'parts whose numbers leave some out cannot be joined, and so it is 501'
+
 const COS: RealStore = {
   name: 'Tencent COS (emulated)',
   suites: [],
   storageClasses: ['STANDARD_IA', 'INTELLIGENT_TIERING'],
-  expected: {},
+  expected: {
+    'PutObject_ifMatch compares with what is there, and with nothing it is NoSuchKey': NO_IF_MATCH,
+    'PutObject_conditions are atomic: one winner of many': NO_IF_MATCH,
+    'CompleteMultipartUpload_conditions are those of PutObject, and the upload outlives a failure':
+      NO_IF_MATCH,
+    'is answered by the error at once, and never by 100, when the request is refused': NO_IF_MATCH,
+    'CompleteMultipartUpload_unlisted part survives a Complete that fails':
+      'the footer takes its number, as numbers may have no gaps',
+    'UploadPart_sparse numbers, and part 10000 as the last, small or large': NO_GAPS,
+    'gives one part, its place, the number of parts, and its own checksum when asked': NO_GAPS,
+    '1 is the whole of an object that has no parts, and 2 is not there': NO_GAPS,
+    'of GetObjectAttributes is page by page, with sizes and checksums of plaintext': NO_GAPS,
+    'CreateBucket_validName is taken': 'names of buckets have no dots, and 60 characters with their host',
+    ...Object.fromEntries(
+      [
+        'CORS rules come back as they went in, and are removed',
+        'are told before they ask what the rules allow, at once when these are changed',
+        'by default is on every write, of parts and copies too, and hampers none of them',
+        'comes with an upload by parts and with a copy that ask for it',
+        'cost the store one look at the rules for many requests',
+        'holds a version as long as it says so',
+        'is answered with what the CORS rules of the bucket say',
+        'is for buckets that were made with it, which then have versions',
+        'is put on a version that is there, and bypassed where many are deleted',
+        'is refused where it makes no sense, before anything is stored',
+        'lifecycle rules come back as they went in, and are removed',
+        'lifecycle rules may end uploads that are not completed',
+        'lifecycle rules that could act on more than they say are refused',
+        'may read what the rules allow, and errors, and other origins may not',
+        'of buckets that are not there, or are the system bucket, are NoSuchBucket',
+        'retains a version in the mode GOVERNANCE until it is bypassed, and shows it',
+        'sizes in lifecycle rules are plaintext here, and what lets through the same objects at the store',
+        'tags of a bucket are held to the rules of S3',
+        'tags of a bucket come back as they went in, are replaced and removed',
+        'tags of a bucket have the letters of every language',
+        'the encryption of a bucket is the configured one, and asking for another is refused',
+        'what lets others in, or data out, is off and says how it is switched on',
+      ].map((name) => [name, 'of sub-resources the store keeps the tags of objects alone']),
+    ),
+  },
   differences: COS_DIFFERENCES,
 }
 

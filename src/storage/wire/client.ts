@@ -14,6 +14,9 @@ import {
 } from './errors.ts'
 import { collectBody, SMALL_BODY_BYTES } from './upload-body.ts'
 
+/** Of a HEAD: not understood, elsewhere, or credentials that may be none any more. */
+const UNEXPLAINED = [301, 400, 403]
+
 const ATTEMPTS = 3
 /** Largest document that a store may answer; a page of 1000 names of 1024 bytes, all of them escaped, has about 4 MB. */
 const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -93,7 +96,7 @@ export class StoreClient {
     const failure = await read(response)
     const { status, code, region } = failure
     const isMute = method === 'HEAD' && code === '' && region === undefined
-    if (!isMute || (status !== 400 && status !== 301)) return failure
+    if (!isMute || !UNEXPLAINED.includes(status)) return failure
     const same = key === undefined ? { query: { location: '' } } : { key, headers: { range: 'bytes=0-0' } }
     const asked = await this.once({ method: 'GET', bucket, ...same, idempotent: true, signal })
     if (asked.status === status) return read(asked)

@@ -181,7 +181,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     return new ConnectionError(error.message, this.#started, error)
   }
 
-  /** The body on its way out. While its source is slow the store is not to blame, so the timer rests. */
+  /**
+   * The body on its way out. While its source is slow the store is not to blame, so the timer rests. With its last byte handed over it may be
+   * answered: over TLS the answer can be here before it is told that the last bytes have left.
+   */
   async *#watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const rest = () => {
       if (this.#body === null) this.#timer.stop()
@@ -189,10 +192,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     const expect = (phase: string, limitMs: number) => {
       if (this.#body === null) this.#timer.start(phase, limitMs)
     }
+    const length = Number(this.#request.headers['content-length'])
+    let handedOver = 0
     rest()
     try {
       for await (const chunk of source) {
         expect('bytes of the request are not taken', this.#options.idleTimeoutMs)
+        handedOver += chunk.length
+        this.#bodySent = handedOver === length
         yield chunk
         rest()
       }
