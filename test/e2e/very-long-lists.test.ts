@@ -67,7 +67,8 @@ describe(`a list of ${OBJECTS} objects`, () => {
       }
       assert.equal(page.IsTruncated, own.next !== undefined)
       token = page.NextContinuationToken
-      pages += 1
+      // A store may end with a page of nothing.
+      if (listed.length > 0) pages += 1
       seen += listed.length
     } while (token !== undefined)
     assert.deepEqual([seen, pages], [OBJECTS, Math.ceil(OBJECTS / 1000)])
