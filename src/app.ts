@@ -22,6 +22,7 @@ import {
 } from './keys/index.ts'
 import { hasFiles, openStore, StartupError, storeName } from './open-store.ts'
 import { createS3Handler } from './s3/handler.ts'
+import type { StorageCapabilities } from './storage/capabilities.ts'
 import type { Storage } from './storage/storage.ts'
 import { logRequest } from './telemetry/request-log.ts'
 
@@ -47,9 +48,9 @@ export function keyringPath(config: Config): string {
 
 /**
  * What has to be in order before a process serves: the keys (a keyring is made if this is the first start, never if data exists that
- * another one sealed), and a store that belongs to this deployment.
+ * another one sealed), and a store that belongs to this deployment; what that can do is for `startApp`, so that no process has to try it again.
  */
-export async function prepare(config: Config, log: Logger): Promise<void> {
+export async function prepare(config: Config, log: Logger): Promise<StorageCapabilities> {
   // Whether an S3 server holds data has to be asked; a directory is not made before the keys are in order.
   let storage = config.store === 'fs' ? null : await openStore(config, log)
   try {
@@ -61,6 +62,7 @@ export async function prepare(config: Config, log: Logger): Promise<void> {
     if (kms.realm === null) await ownRealm(storage, config.systemBucket)
     else if (!(await claimRealm(storage, config.systemBucket, kms.realm, { isNamed })))
       throw otherDeployment(config)
+    return storage.capabilities
   } finally {
     await storage?.close()
   }
@@ -102,27 +104,37 @@ export function kmsOptions({ kms, ...config }: Config): KmsOptions {
 }
 
 /** The composition root: a configuration and credentials become a running gateway. `prepare` has been called before. */
-export async function startApp(config: Config, credentials: Credentials, log: Logger): Promise<RunningApp> {
+export async function startApp(config: Config, found: Prepared, log: Logger): Promise<RunningApp> {
   const release = new AsyncDisposableStack()
   try {
-    return await start(config, { credentials, log, release })
+    return await start(config, { ...found, log, release })
   } catch (error) {
     await release.disposeAsync()
     throw error
   }
 }
 
-interface Start {
+/** What one process has found or made for all that serve. */
+export interface Prepared {
   readonly credentials: Credentials
+  readonly capabilities?: StorageCapabilities | undefined
+}
+
+interface Start extends Prepared {
   readonly log: Logger
   /** Holds all that is open, also when a later step fails. */
   readonly release: AsyncDisposableStack
 }
 
-async function start(config: Config, { credentials, log, release }: Start): Promise<RunningApp> {
+async function start(
+  config: Config,
+  { credentials, capabilities, log, release }: Start,
+): Promise<RunningApp> {
   const kms = release.adopt(await openKms(kmsOptions(config), process.env), (opened) => opened.close())
   const policy = await keyPolicy(config.buckets, kms)
-  const storage = release.adopt(await openStore(config, log), (opened) => opened.close())
+  const storage = release.adopt(await openStore(config, log, { known: capabilities }), (opened) =>
+    opened.close(),
+  )
   const realm = kms.realm ?? (await ownRealm(storage, config.systemBucket))
   const ring = keyRing(config, realm, storage)
   const keys = dataKeys(config, { kms, realm, policy, ring, admit: (bucket) => storage.headBucket(bucket) })

@@ -6,10 +6,12 @@ import type { Config } from './config/config.ts'
 import type { CosConfig } from './config/cos-config.ts'
 import type { S3Config } from './config/s3-config.ts'
 import { isError, type SealgateError } from './errors.ts'
+import type { StorageCapabilities } from './storage/capabilities.ts'
 import { openCosStorage } from './storage/cos.ts'
 import { openFilesystemStorage } from './storage/filesystem.ts'
 import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
+import type { WireCapabilities } from './storage/wire/capabilities.ts'
 import { StoreRefusal } from './storage/wire/errors.ts'
 import type { WireOptions } from './storage/wire/open-wire-storage.ts'
 import { SystemBucketError } from './storage/wire/system-bucket.ts'
@@ -41,6 +43,8 @@ export interface OpenStoreOptions {
   readonly waitMs?: number
   /** Instead of the log. */
   readonly warn?: (message: string) => void
+  /** What another process of this deployment, which opened the store by the same configuration, has found out about it. */
+  readonly known?: StorageCapabilities | undefined
 }
 
 export function openStore(config: Config, log: Logger, options: OpenStoreOptions = {}): Promise<Storage> {
@@ -63,7 +67,7 @@ interface RemoteStore {
   readonly field: string
   /** The fields that a refusal may be about. */
   readonly fields: string
-  open(options: Pick<WireOptions, 'readOnly' | 'warn'>): Promise<Storage>
+  open(options: Pick<WireOptions, 'readOnly' | 'warn' | 'known'>): Promise<Storage>
 }
 
 function remoteOf({ s3, cos, systemBucket }: Config): RemoteStore | null {
@@ -139,13 +143,15 @@ async function openRemote(
   {
     readOnly,
     warn,
+    known,
     waitMs = WAIT_FOR_STORE_MS,
   }: OpenStoreOptions & Required<Pick<OpenStoreOptions, 'readOnly' | 'warn'>>,
 ): Promise<Storage> {
   const until = performance.now() + waitMs
   for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await remote.open({ readOnly, warn })
+      // It was the same kind of store that found it out.
+      return await remote.open({ readOnly, warn, known: known as WireCapabilities | undefined })
     } catch (error) {
       const leftMs = until - performance.now()
       if (!mayPass(error) || leftMs <= 0) throw refused(remote, error)

@@ -39,7 +39,7 @@ after(async () => {
 })
 
 const starts = {
-  'a gateway': () => startApp(config, credentials, createLog('silent')),
+  'a gateway': () => startApp(config, { credentials }, createLog('silent')),
   'keys and store of a command': () => openOffline(config),
   'keys of a command': () => openOfflineKeys(config),
 }

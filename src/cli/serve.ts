@@ -2,8 +2,8 @@ import cluster from 'node:cluster'
 import { existsSync } from 'node:fs'
 import type { Logger } from 'pino'
 import {
-  type Credentials,
   keyringPath,
+  type Prepared,
   prepare,
   type RunningApp,
   StartupError,
@@ -19,7 +19,7 @@ import { warnOfKeys } from './key-warnings.ts'
 import { closeLostConnections } from './lost-connections.ts'
 import { inWords } from './refusal.ts'
 import { onSignal } from './signals.ts'
-import { askCredentials, tellCredentials } from './worker-credentials.ts'
+import { askPrepared, tellPrepared } from './worker-prepared.ts'
 import { boundYoungGeneration } from './young-generation.ts'
 
 export async function serve(file: string | undefined): Promise<void> {
@@ -37,15 +37,16 @@ export async function serve(file: string | undefined): Promise<void> {
   makeDataDirectory(config)
   const lock = await lockStore(config)
   const keyringMade = !existsSync(keyringPath(config))
-  await prepare(config, log)
+  const capabilities = await prepare(config, log)
   const found = { ...loadOrMakeCredentials(config), keyringMade }
   const announce = (host: string, port: number) => {
     console.log(banner(config, host, port, found))
     log.info({ host, port, workers: config.workers }, 'serving')
     void warnOfKeys(config, file, log)
   }
+  const prepared = { credentials: found.credentials, capabilities }
   if (config.workers === 1) {
-    const app = await startApp(config, found.credentials, log)
+    const app = await startApp(config, prepared, log)
     stop = async () => {
       await app.close()
       lock.release()
@@ -54,7 +55,7 @@ export async function serve(file: string | undefined): Promise<void> {
     announce(app.host, app.port)
     return
   }
-  await runPrimary(config, found.credentials, log, announce, (end) => {
+  await runPrimary(config, prepared, log, announce, (end) => {
     stop = end
   })
   lock.release()
@@ -80,7 +81,7 @@ async function lockStore(config: Config): Promise<{ release(): void }> {
 /** Forks the workers, brings a crashed one back (with a pause that grows), and ends when all have ended after a signal. */
 function runPrimary(
   config: Config,
-  credentials: Credentials,
+  prepared: Prepared,
   log: Logger,
   announce: (host: string, port: number) => void,
   onStop: (stop: () => Promise<void>) => void,
@@ -93,7 +94,7 @@ function runPrimary(
     const fork = () => {
       const worker = cluster.fork()
       closeLostConnections(worker)
-      tellCredentials(worker, credentials)
+      tellPrepared(worker, prepared)
     }
     cluster.on('listening', (_worker, address) => {
       crashes = 0
@@ -130,5 +131,5 @@ async function runWorker(config: Config, log: Logger): Promise<void> {
     await app?.close()
     process.exit(0)
   })
-  app = await startApp(config, await askCredentials(), log)
+  app = await startApp(config, await askPrepared(), log)
 }

@@ -49,6 +49,8 @@ export async function openS3Storage(options: S3StorageOptions): Promise<Storage>
     region: options.region,
     answerTimeoutMs: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
   })
+  const integrity = options.known?.integrity ?? null
+  if (integrity !== null) dialect.integrity = integrity
   return openWireStorage(options, {
     dialect,
     names: new BucketNames({

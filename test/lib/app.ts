@@ -15,7 +15,7 @@ export async function runApp(environment: Readonly<Record<string, string>>): Pro
   const config = loadConfig(undefined, { SEALGATE_LISTEN: '127.0.0.1:0', ...environment })
   const log = createLog('silent')
   await prepare(config, log)
-  const app = await startApp(config, credentials, log)
+  const app = await startApp(config, { credentials }, log)
   const s3 = new S3Client({
     endpoint: `http://${app.host}:${app.port}`,
     region: 'us-east-1',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { isError, SealgateError } from '../../src/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import type { WireCapabilities } from '../../src/storage/wire/capabilities.ts'
 import { type S3Server, type S3ServerOptions, startS3Server } from '../emulators/s3-server.ts'
 import { openStoreBefore } from '../lib/s3-storage.ts'
 
@@ -76,6 +77,63 @@ describe('versions over the wire', () => {
     assert.deepEqual(shown, ['bucket', 'plain', 'records'])
     await assert.rejects(storage.headBucket('records-probe-0123'), isKind('NoSuchBucket'))
     await assert.rejects(storage.createBucket('records-probe-4567'), isKind('BucketAlreadyExists'))
+  })
+})
+
+describe('a start that was killed', () => {
+  it('leaves a bucket that a later one removes, once it is old, and no other bucket', async () => {
+    const names = ['records-probe-0123456789ab', 'records-probe-mine', 'records-probe-ba9876543210']
+    const [old = '', , young = ''] = names
+    const HOUR = 3_600_000
+    const opened = await open({
+      wrap: (storage) => {
+        const listBuckets = async () =>
+          (await storage.listBuckets()).map(({ name, createdAt }) => ({
+            name,
+            createdAt: name === young ? createdAt : createdAt - 2 * HOUR,
+          }))
+        return new Proxy(storage, {
+          get(target, name: keyof Storage) {
+            const value = name === 'listBuckets' ? listBuckets : target[name]
+            return typeof value === 'function' ? value.bind(target) : value
+          },
+        })
+      },
+    })
+    try {
+      const { storage } = opened.server
+      for (const bucket of names) {
+        await storage.createBucket(bucket)
+        await storage.versioning?.putBucketVersioning(bucket, 'Enabled')
+        await storage.putObject({
+          ...{ bucket, key: 'k', headers: {}, metadata: {}, storageClass: 'STANDARD' },
+          ...{ size: 1, body: bodyOf('x') },
+        })
+        await storage.deleteObject({ bucket, key: 'k' })
+      }
+      await (await openStoreBefore(opened.server)).close()
+      const left = (await storage.listBuckets()).map(({ name }) => name)
+      assert.deepEqual(left.sort(), ['records', ...names.filter((name) => name !== old)].sort())
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it('is followed by processes that try nothing again, if one of them has', async () => {
+    const opened = await open()
+    try {
+      const known = opened.storage.capabilities as WireCapabilities
+      opened.server.counted()
+      const other = await openStoreBefore(opened.server, { known })
+      assert.deepEqual(other.capabilities, known)
+      const calls = opened.server.counted()
+      assert.ok(calls.length < 8 && !calls.includes('PutObject'), calls.join())
+      await other.createBucket('of-the-other')
+      await put({ ...opened, storage: other }, 'of-the-other', 'one', { ifNoneMatch: '*' })
+      await other.close()
+    } finally {
+      await opened.close()
+    }
   })
 })
 

@@ -23,6 +23,8 @@ export interface WireOptions {
   /** Makes nothing and finds out nothing: for commands that only read. Default false. */
   readonly readOnly?: boolean
   readonly warn?: (message: string) => void
+  /** What another process, which opened the same store a moment ago, has found out; then nothing is tried again. */
+  readonly known?: WireCapabilities | undefined
   /** Where the server's limits are not those of its kind. */
   readonly limits?: Partial<WireLimits>
 }
@@ -55,7 +57,8 @@ export async function openWireStorage(options: WireOptions, server: SpokenTo): P
     if (options.readOnly === true) return new WireStorage(store, connections)
     const warn = options.warn ?? (() => undefined)
     await prepareSystemBucket(store, options.systemBucket, warn)
-    const capabilities = await server.probe(client, names.stored(options.systemBucket), warn)
+    const capabilities =
+      options.known ?? (await server.probe(client, names.stored(options.systemBucket), warn))
     const probed = { ...server.limits, maxMetadataBytes: capabilities.metadataBytes, ...options.limits }
     return new WireStorage({ ...store, capabilities, limits: probed }, connections)
   } catch (error) {

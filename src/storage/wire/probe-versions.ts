@@ -4,12 +4,14 @@
  */
 import { randomBytes } from 'node:crypto'
 import { childrenOf, childText } from '../../base/xml-reader.ts'
+import { isError } from '../../errors.ts'
 import { type ConditionSupport, NO_CONDITIONS, type StorageCapabilities } from '../capabilities.ts'
 import { probeBucketPrefix } from './bucket-names.ts'
 import { makeBucket } from './buckets.ts'
 import type { WireCapabilities } from './capabilities.ts'
 import type { StoreClient } from './client.ts'
 import { nameDecoder, readResult } from './documents.ts'
+import { readTime } from './headers.ts'
 import { probeComplete, probeCopy, probeDelete, probePut } from './probe.ts'
 import { Scratch } from './scratch.ts'
 import { setVersioning } from './versions.ts'
@@ -27,6 +29,7 @@ export async function probeVersionedConditions(
   const { conditions, versions } = claimed
   const hasAny = Object.values(conditions).some(({ ifMatch, ifNoneMatch }) => ifMatch || ifNoneMatch)
   if (!versions || !hasAny) return NO_CONDITIONS
+  await removeLeftOver(client, systemBucket, warn)
   const bucket = probeBucketPrefix(systemBucket) + randomBytes(6).toString('hex')
   try {
     await makeBucket(client, bucket)
@@ -84,6 +87,36 @@ async function probeHidden(scratch: Scratch): Promise<boolean> {
 
 function both(a: ConditionSupport, b: ConditionSupport): ConditionSupport {
   return { ifMatch: a.ifMatch && b.ifMatch, ifNoneMatch: a.ifNoneMatch && b.ifNoneMatch }
+}
+
+/** No start takes that long. */
+const LEFT_AFTER_MS = 60 * 60_000
+
+/** Such buckets of starts that were killed in the middle. */
+async function removeLeftOver(
+  client: StoreClient,
+  systemBucket: string,
+  warn: (message: string) => void,
+): Promise<void> {
+  try {
+    const { bytes } = await client.document({ method: 'GET', idempotent: true })
+    const buckets = childrenOf(readResult(bytes, 'ListAllMyBucketsResult'), 'Buckets').flatMap((list) =>
+      childrenOf(list, 'Bucket'),
+    )
+    for (const element of buckets) {
+      const name = childText(element, 'Name') ?? ''
+      const age = Date.now() - readTime(childText(element, 'CreationDate'))
+      if (isProbeBucket(name, systemBucket) && age > LEFT_AFTER_MS) await removeWithVersions(client, name)
+    }
+  } catch (error) {
+    if (!isError(error)) throw error
+    warn(`buckets that an earlier start made and left could not be looked for, or removed: ${String(error)}`)
+  }
+}
+
+function isProbeBucket(name: string, systemBucket: string): boolean {
+  const prefix = probeBucketPrefix(systemBucket)
+  return name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length))
 }
 
 async function removeWithVersions(client: StoreClient, bucket: string): Promise<void> {
