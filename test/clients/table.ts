@@ -59,7 +59,7 @@ export function tableOf(results: Results): string {
         const found = list.find(({ client }) => client === name)
         if (found !== undefined) own.set(store, found)
       }
-      const cells = (Object.keys(COLUMNS) as Column[]).map((column) => cell(name, column, own, notes))
+      const cells = (Object.keys(COLUMNS) as Column[]).map((column) => cell(column, own, notes))
       return [label(name, own, [...results.keys()], notes), ...cells]
     })
   const lines = [
@@ -115,13 +115,13 @@ function label(name: string, own: ReadonlyMap<Store, Result>, all: readonly Stor
   const versions = new Set([...own.values()].flatMap(({ version }) => version ?? []))
   const marks = []
   const absent = all.filter((store) => !own.has(store))
-  if (absent.length > 0) marks.push(notes.mark(`${name}: not run over ${namesOf(absent)}.`))
+  if (absent.length > 0) marks.push(notes.mark(`Not run over ${namesOf(absent)}.`))
   for (const { unavailable } of own.values())
-    if (unavailable !== undefined) marks.push(notes.mark(`${name} could not be run: ${unavailable}`))
+    if (unavailable !== undefined) marks.push(notes.mark(`Could not be run: ${unavailable}`))
   return [name, [...versions].join(', '), ...new Set(marks)].filter((part) => part !== '').join(' ')
 }
 
-function cell(name: string, column: Column, own: ReadonlyMap<Store, Result>, notes: Notes): string {
+function cell(column: Column, own: ReadonlyMap<Store, Result>, notes: Notes): string {
   const passed: Store[] = []
   const differing = new Map<string, Store[]>()
   for (const [store, { cells }] of own) {
@@ -135,10 +135,14 @@ function cell(name: string, column: Column, own: ReadonlyMap<Store, Result>, not
   if (passed.length === 0 && differing.size === 0) return '–'
   const parts = passed.length === 0 ? [] : [passed.length === own.size ? '✓' : `✓ ${namesOf(passed)}`]
   for (const [reason, stores] of differing) {
-    const where = stores.length === own.size ? '' : ` over ${namesOf(stores)}`
-    parts.push(notes.mark(`${name}, ${COLUMNS[column]}${where}: ${reason}`))
+    const where = stores.length === own.size ? '' : `Over ${namesOf(stores)}: `
+    parts.push(notes.mark(where + (where === '' ? capitalised(reason) : reason)))
   }
   return parts.join(' ')
+}
+
+function capitalised(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1)
 }
 
 function namesOf(stores: readonly Store[]): string {
