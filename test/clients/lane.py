@@ -31,7 +31,7 @@ def main() -> int:
             return carry.run(work, chosen)
         (work / "data").mkdir()
         child, gateway = open_gateway(work, options)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(int(os.environ.get("LANE_JOBS", os.cpu_count() or 1))) as pool:
             rows = list(pool.map(lambda client: run_and_record(client, gateway, options), chosen))
         searched = options.direct or rest.search(options.store, work / "data", gateway)
         gateways.end(child)
