@@ -29,7 +29,9 @@ const failed = new Set<string>()
 /** By suite, in milliseconds. */
 const took = new Map<string, number>()
 const { expected } = store
-for await (const { type, data } of run({ files, concurrency: 2, timeout: 15 * 60_000 })) {
+/** Uploads of very many parts take their time. */
+const timeout = (process.env['LANE_PARTS'] === undefined ? 15 : 120) * 60_000
+for await (const { type, data } of run({ files, concurrency: 2, timeout })) {
   if (type === 'test:stderr') process.stderr.write(data.message)
   if (type === 'test:summary' && data.file !== undefined) took.set(data.file, data.duration_ms)
   // The summaries at the end are of no test.
