@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import COS from 'cos-nodejs-sdk-v5'
+import fc from 'fast-check'
 import { crc64Xz } from '../../src/base/crc-64.ts'
 import { isError } from '../../src/errors.ts'
 import { CosAddresses } from '../../src/storage/cos/addresses.ts'
@@ -92,6 +94,38 @@ describe('the signature of COS', () => {
         'q-signature': signature,
       })
     })
+})
+
+describe('the signature of any call', () => {
+  it('is that of the official SDK', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((s) => s.isWellFormed())
+    const plain = { noNullPrototype: true }
+    const parameters = fc.dictionary(fc.stringMatching(/^[a-zA-Z][a-zA-Z-]{0,8}$/), text, plain)
+    const metadata = fc.dictionary(
+      fc.stringMatching(/^[a-z][a-z-]{0,8}$/),
+      fc.stringMatching(/^[ -~]{0,12}$/),
+      plain,
+    )
+    fc.assert(
+      fc.property(text, parameters, metadata, (key, query, values) => {
+        const names = Object.keys(query).map((name) => name.toLowerCase())
+        fc.pre(new Set(names).size === names.length)
+        const headers = Object.fromEntries([
+          ['host', HOST],
+          ...Object.entries(values)
+            .filter(([, value]) => value.trim() !== '')
+            .map(([suffix, value]) => [`x-cos-meta-${suffix}`, value.trim()]),
+        ]) as Record<string, string>
+        const keys = { accessKeyId: 'AKID', secretAccessKey: 'secret' }
+        const call = { method: 'PUT', path: `/${key}`, query, headers }
+        const theirs = COS.getAuthorization({
+          ...{ SecretId: 'AKID', SecretKey: 'secret', Method: 'PUT', Pathname: call.path, KeyTime: '1;2' },
+          ...{ Query: query, Headers: headers },
+        } as never)
+        assert.equal(signCall(call, keys, { start: 1, end: 2 }), theirs)
+      }),
+    )
+  })
 })
 
 describe('words of COS', () => {

@@ -1,7 +1,7 @@
 /**
  * The signature of Tencent COS from the sending side (COS API documentation, "Request Signature"): HMAC-SHA1 over method, decoded path,
  * parameters and headers. All headers and parameters that there are get signed, which also satisfies a bucket in strict signature mode. The
- * body is not part of it: what vouches for that is its MD5 among the headers, or the CRC-64 of the answer.
+ * body is not part of it: what vouches for that is its MD5 among the headers, or the CRC-64 of the answer (docs/adr/008-cos-store.md).
  */
 import { createHash, createHmac } from 'node:crypto'
 import { uriEncode } from '../../base/uri-encode.ts'
