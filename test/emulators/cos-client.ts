@@ -9,7 +9,7 @@ export function cosClient(server: CosServer, options: COS.COSOptions = {}): COS 
     Protocol: 'http:',
     // Not in its types: where to connect to, whatever the host.
     ...({ Ip: server.address } as object),
-    Timeout: 5000,
+    Timeout: 60_000,
     ...options,
   })
 }

@@ -15,7 +15,7 @@ import { type CosServer, startCosServer } from '../emulators/cos-server.ts'
 import { TencentRoles } from '../emulators/tencent-roles.ts'
 import { COS_DOMAIN } from '../lib/cos-store.ts'
 
-const LIMITS = { maxConnections: 4, connectTimeoutMs: 2000, idleTimeoutMs: 2000, tls: {} }
+const LIMITS = { maxConnections: 4, connectTimeoutMs: 20_000, idleTimeoutMs: 20_000, tls: {} }
 
 let server: CosServer
 let roles: TencentRoles
@@ -40,7 +40,7 @@ function clientOf(source: Partial<TencentCredentialsOptions>): StoreClient {
   const dialect = new CosDialect({
     addresses: new CosAddresses({ region, regions: new Map(), domain: COS_DOMAIN, connectTo: address }),
     credentials: cosCredentials(found),
-    answerTimeoutMs: 2000,
+    answerTimeoutMs: 20_000,
   })
   return new StoreClient(connections, dialect)
 }
