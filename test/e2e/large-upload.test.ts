@@ -18,7 +18,7 @@ import { storedUploadId } from '../../src/storage/wire/upload-id.ts'
 import { startS3Server } from '../emulators/s3-server.ts'
 import { type SentPart, TestBucket } from '../lib/bucket.ts'
 import { oneChunk } from '../lib/bytes.ts'
-import { openCountedStore } from '../lib/counted-store.ts'
+import { openCountedStore, withoutLook } from '../lib/counted-store.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 import { realStore } from '../lib/real-store.ts'
 import { openStoreBefore } from '../lib/s3-storage.ts'
@@ -154,7 +154,7 @@ describe(`an upload of ${PARTS} parts`, () => {
     const { ETag } = await bucket.complete('object', id, parts)
     t.diagnostic(`Complete of ${PARTS} parts: ${Math.round(performance.now() - started)} ms`)
     assert.match(ETag ?? '', new RegExp(`-${PARTS}"$`))
-    const counted = stack.counted()
+    const counted = withoutLook(stack.counted())
     const until = counted.indexOf('PutObject') + 1
     const lists = Array<string>(Math.ceil(PARTS / 1000)).fill('ListObjectsV2')
     // The last part waited beside its record, and takes the footer with it.

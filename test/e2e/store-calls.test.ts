@@ -15,7 +15,7 @@ import {
 import type { Storage } from '../../src/storage/storage.ts'
 import type { WireCapabilities } from '../../src/storage/wire/capabilities.ts'
 import { fails, TestBucket } from '../lib/bucket.ts'
-import { type CountedStore, openCountedStore, openEmulatedStore } from '../lib/counted-store.ts'
+import { type CountedStore, openCountedStore, openEmulatedStore, withoutLook } from '../lib/counted-store.ts'
 import { startGateway, type TestGateway } from '../lib/gateway.ts'
 
 const MIB = 1024 * 1024
@@ -57,7 +57,7 @@ describe('calls to the store, counted at the store', () => {
     // Where a server does not pin the source of a copy, a copy is an upload of one part.
     copied = can.copySourceIfMatch
       ? ['CopyObject']
-      : ['CreateMultipartUpload', 'UploadPartCopy', 'HeadObject', 'CompleteMultipartUpload']
+      : ['HeadObject', 'CreateMultipartUpload', 'UploadPartCopy', 'HeadObject', 'CompleteMultipartUpload']
   })
   after(() => stack.close())
   beforeEach(() => void stack.counted())
@@ -154,11 +154,11 @@ describe('calls to the store, counted at the store', () => {
     assert.deepEqual(await calls(send(2, 5 * MIB)), ['UploadPart', 'PutObject'])
     // Another replica reads the record of the upload first.
     stack.gateway.gateway.uploads.clear()
-    const cold = await calls(() => bucket.send('m', id, 3, randomBytes(5 * MIB)))
+    const cold = await calls(send(3, 5 * MIB))
     assert.deepEqual(cold, ['GetObject', 'UploadPart', 'PutObject'])
     const listed = await calls(() => stack.s3.send(new ListPartsCommand({ Bucket, Key: 'm', UploadId: id })))
     assert.deepEqual(listed.sort(), ['ListObjectsV2', 'ListParts'])
-    const counted = await calls(() => bucket.complete('m', id, sent))
+    const counted = withoutLook(await calls(() => bucket.complete('m', id, sent)))
     const until = counted.indexOf('CompleteMultipartUpload') + 2
     assert.deepEqual(counted.slice(0, until), [
       'ListObjectsV2',
@@ -175,7 +175,7 @@ describe('calls to the store, counted at the store', () => {
     const send = async () => void sent.push(await bucket.send('waits', id, 1, small))
     // Whether its upload is still there has to be asked: no part of it goes to the store's own upload.
     assert.deepEqual(await calls(send), ['ListParts', 'PutObject'])
-    const counted = await calls(() => bucket.complete('waits', id, sent))
+    const counted = withoutLook(await calls(() => bucket.complete('waits', id, sent)))
     const until = counted.indexOf('CompleteMultipartUpload') + 2
     const joins = ['GetObject', 'UploadPart', 'CompleteMultipartUpload', 'PutObject']
     assert.deepEqual(counted.slice(0, until), ['ListObjectsV2', ...joins])
@@ -213,8 +213,8 @@ describe('calls to the store, counted at the store', () => {
     stack.gateway.gateway.footers.clear()
     const copy = () =>
       stack.s3.send(new CopyObjectCommand({ Bucket, Key: 'to', CopySource: `${Bucket}/source` }))
-    assert.deepEqual(await calls(copy), ['HeadObject', 'GetObject', ...copied])
-    assert.deepEqual(await calls(copy), ['HeadObject', ...copied])
+    assert.deepEqual(withoutLook(await calls(copy)), ['HeadObject', 'GetObject', ...copied])
+    assert.deepEqual(withoutLook(await calls(copy)), ['HeadObject', ...copied])
     const UploadId = await bucket.begin('gone')
     await bucket.send('gone', UploadId, 1, randomBytes(10))
     await stack.s3.send(new AbortMultipartUploadCommand({ Bucket, Key: 'gone', UploadId }))
