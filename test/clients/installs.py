@@ -117,6 +117,21 @@ def java_directory(name: str, versions: dict[str, str]) -> Path:
     return LANES / "programs" / "-".join([name, *versions.values()])
 
 
+def npm(name: str, *packages: str, build: list) -> None:
+    """Packages at one version each into .lanes/`name`, and `build`, which is run there each time with them in reach."""
+    where = LANES / name
+    note, wanted = where / "packages.txt", "\n".join(packages) + "\n"
+    with alone():
+        if not note.exists() or note.read_text() != wanted:
+            shutil.rmtree(where, ignore_errors=True)
+            where.mkdir(parents=True)
+            (where / "package.json").write_text('{"private": true}\n')
+            call("npm", "install", "--prefix", where, "--no-audit", "--no-fund", "--loglevel=error", *packages)
+            note.write_text(wanted)
+        program, *arguments = build
+        call(where / program, *arguments, NODE_PATH=str(where / "node_modules"))
+
+
 def version_of(*command, pattern: str = r"\d+(?:\.\d+)+") -> str:
     """The first thing in the output of a command that looks like a version."""
     output = call(*command)

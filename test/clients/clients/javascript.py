@@ -1,8 +1,8 @@
-"""The AWS SDK for JavaScript, on its default settings; the program is programs/javascript.ts."""
+"""The AWS SDK for JavaScript, on its default settings; programs/javascript-columns.ts tries the columns, programs/javascript.ts carries the tree."""
 import json
 
 from client import Client
-from gateway import MIB
+from gateway import MIB, program
 from installs import HERE, NODE, ROOT
 
 PROGRAM = HERE / "programs/javascript.ts"
@@ -14,6 +14,15 @@ def version():
 
 def bodies(gateway):
     gateway.run(NODE, PROGRAM, "bodies", gateway.file(12 * MIB), LANE_BUCKET=gateway.bucket())
+
+
+COLUMNS = program(NODE, HERE / "programs/javascript-columns.ts").cells(
+    "empty", "multipart", "range", "list", "copy", "delete", "conditional", "checksum")
+
+
+def small(gateway):
+    bodies(gateway)
+    program(NODE, HERE / "programs/javascript-columns.ts").cell("small")(gateway)
 
 
 def tree(gateway, carried):
@@ -29,4 +38,4 @@ def tree(gateway, carried):
     carried.step("get all, compare", back)
 
 
-CLIENTS = [Client("JavaScript SDK 3", version=version, install=lambda: None, cells={"small": bodies}, tree=tree)]
+CLIENTS = [Client("JavaScript SDK 3", version=version, install=lambda: None, cells={"small": small, **COLUMNS}, tree=tree)]
