@@ -160,6 +160,8 @@ const VERSITYGW: RealStore = {
       'it keeps objects in directories',
     'escape what is no XML, and encode everything that they echo when asked':
       'its lists write U+FFFD for what XML cannot hold',
+    'CopyObject_unsupportedRequest is refused, and nothing is copied':
+      'the version null of a bucket that never had versions cannot be copied',
     'lists every page of every prefix, delimiter and marker as the whole is':
       'a page shows the delete markers of a key behind its versions',
     'ListObjects_encoded gives each key back, in the order of its bytes, in all three lists and any page size':
