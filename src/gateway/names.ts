@@ -15,7 +15,8 @@ export function checkNewBucketName(gateway: Pick<SystemBucket, 'systemBucket'>, 
 /** Every operation on a bucket begins here: the system bucket is answered as if it were not there. */
 export function checkBucket(gateway: Pick<SystemBucket, 'systemBucket'>, bucket: string): void {
   if (bucket === gateway.systemBucket) throw noSuchBucket(bucket)
-  if (bucket.length > 63 || !/^[A-Za-z0-9._-]+$/.test(bucket)) throw invalidName(bucket)
+  // Of dots alone, a name would be a step in the path of another bucket.
+  if (bucket.length > 63 || !/^(?!\.+$)[A-Za-z0-9._-]+$/.test(bucket)) throw invalidName(bucket)
 }
 
 export function noSuchBucket(bucket: string): SealgateError {

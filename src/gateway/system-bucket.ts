@@ -1,7 +1,14 @@
 import { setTimeout as sleep, setImmediate as turnOfOthers } from 'node:timers/promises'
 import { integrityError } from '../envelope/index.ts'
 import { isError, SealgateError } from '../errors.ts'
-import type { ListedObject, Storage, UserMetadata, WriteCondition } from '../storage/storage.ts'
+import type {
+  ListedObject,
+  ListObjectsRequest,
+  ListObjectsResult,
+  Storage,
+  UserMetadata,
+  WriteCondition,
+} from '../storage/storage.ts'
 import { readWhole } from './open-object.ts'
 
 /* The deployment's own small objects, in the one bucket that no client reaches. */
@@ -99,31 +106,50 @@ const MAX_EMPTY_PAGES = 100
 
 /**
  * The deployment's own objects in the order of their names, one call to the store for 1000. A list that comes back to a name, or goes on without
- * any, is refused: it would never end. Between its pages others have their turn.
+ * any, is refused: it would never end; so is one with names that were not asked for, as what it has may be removed. Between its pages others have
+ * their turn.
  */
-export async function* systemObjects(
-  { storage, systemBucket }: SystemBucket,
+export function systemObjects(
+  bucket: SystemBucket,
   prefix: string,
   startAfter = '',
 ): AsyncGenerator<ListedObject> {
+  return listed(bucket, { prefix, delimiter: '', startAfter }, ({ objects }) =>
+    objects.map((object) => [object.key, object]),
+  )
+}
+
+/** The directories of the deployment's own objects, in the same way. */
+export function systemDirectories(bucket: SystemBucket, prefix: string): AsyncGenerator<string> {
+  return listed(bucket, { prefix, delimiter: '/', startAfter: '' }, ({ commonPrefixes }) =>
+    commonPrefixes.map((directory) => [directory, directory]),
+  )
+}
+
+async function* listed<T>(
+  { storage, systemBucket }: SystemBucket,
+  asked: Pick<ListObjectsRequest, 'prefix' | 'delimiter' | 'startAfter'>,
+  entriesOf: (page: ListObjectsResult) => readonly (readonly [name: string, entry: T])[],
+): AsyncGenerator<T> {
   let continuationToken: string | undefined
-  let last = startAfter
+  let last = asked.startAfter
   let emptyPages = 0
   do {
     const page = await storage.listObjects({
       bucket: systemBucket,
-      prefix,
-      delimiter: '',
-      startAfter,
+      ...asked,
       continuationToken,
       maxKeys: 1000,
     })
-    for (const object of page.objects) {
-      if (object.key <= last) throw integrityError('a list of the system bucket comes back to a name')
-      last = object.key
-      yield object
+    const entries = entriesOf(page)
+    for (const [name, entry] of entries) {
+      if (!name.startsWith(asked.prefix))
+        throw integrityError('a list of the system bucket has a name that was not asked for')
+      if (name <= last) throw integrityError('a list of the system bucket comes back to a name')
+      last = name
+      yield entry
     }
-    emptyPages = page.objects.length === 0 ? emptyPages + 1 : 0
+    emptyPages = entries.length === 0 ? emptyPages + 1 : 0
     if (emptyPages > MAX_EMPTY_PAGES)
       throw integrityError('a list of the system bucket goes on without names')
     continuationToken = page.next

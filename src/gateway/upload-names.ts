@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { isError } from '../errors.ts'
 import type { UserMetadata } from '../storage/storage.ts'
 import type { Gateway } from './gateway.ts'
-import type { SystemBucket } from './system-bucket.ts'
+import { type SystemBucket, systemDirectories } from './system-bucket.ts'
 
 /*
  * Where the store lists only the uploads of a key that is named, the gateway notes the keys: in the clear, as the store knows them
@@ -36,21 +36,20 @@ const READS_AT_ONCE = 16
 
 /** All uploads of which there is state below `prefix`, and that are noted: one call for each that was not met before, and one for 1000. */
 export async function* notedUploads(gateway: Noting, prefix: string): AsyncGenerator<PlacedUpload> {
-  const { storage, systemBucket } = gateway
-  let continuationToken: string | undefined
-  do {
-    const page = await storage.listObjects({
-      ...{ bucket: systemBucket, prefix, delimiter: '/', startAfter: '', maxKeys: 1000 },
-      continuationToken,
-    })
-    for (let at = 0; at < page.commonPrefixes.length; at += READS_AT_ONCE) {
-      const places = page.commonPrefixes.slice(at, at + READS_AT_ONCE)
-      const found = await Promise.all(places.map((place) => noted(gateway, place)))
-      for (const [index, upload] of found.entries())
-        if (upload !== null) yield { ...upload, prefix: places[index] ?? '' }
-    }
-    continuationToken = page.next
-  } while (continuationToken !== undefined)
+  let places: string[] = []
+  for await (const place of systemDirectories(gateway, prefix)) {
+    places.push(place)
+    if (places.length < READS_AT_ONCE) continue
+    yield* notedAt(gateway, places)
+    places = []
+  }
+  yield* notedAt(gateway, places)
+}
+
+async function* notedAt(gateway: Noting, places: readonly string[]): AsyncGenerator<PlacedUpload> {
+  const found = await Promise.all(places.map((place) => noted(gateway, place)))
+  for (const [index, upload] of found.entries())
+    if (upload !== null) yield { ...upload, prefix: places[index] ?? '' }
 }
 
 async function noted(

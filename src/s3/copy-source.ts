@@ -3,6 +3,7 @@ import type { CopySource } from '../gateway/copy-source.ts'
 import { readConditions } from './condition-headers.ts'
 import type { Context } from './context.ts'
 import { readCustomerKey } from './customer-key.ts'
+import { checkKey } from './target.ts'
 import { checkedVersionId } from './version-id.ts'
 
 /**
@@ -18,7 +19,7 @@ export function readCopySource(context: Context): CopySource {
   if (slash < 1 || slash === name.length - 1)
     throw invalid('Copy Source must mention the source bucket and key: sourcebucket/sourcekey')
   const key = name.slice(slash + 1)
-  if (Buffer.byteLength(key) > 1024) throw new SealgateError('KeyTooLongError')
+  checkKey(key)
   return {
     bucket: name.slice(0, slash),
     key,

@@ -421,7 +421,7 @@ export function versionConformance(
             assert.deepEqual(got.sort(compareBytes), expected(prefix, delimiter, after))
           },
         ),
-        { numRuns: 60 },
+        { numRuns: 60, examples: [['', '/', 0, 1]] },
       )
       const none = await list(bucket, { maxKeys: 0 })
       assert.deepEqual([none.versions, none.isTruncated], [[], false])

@@ -76,6 +76,9 @@ describe('requests as bytes', () => {
     await answers({ target: `/wire/${'x'.repeat(1025)}` }, 400, 'KeyTooLongError')
     await answers({ target: '/BAD_/k' }, 404, 'NoSuchBucket')
     await answers({ target: '/ba%20d/k' }, 400, 'InvalidBucketName')
+    // Behind a server that cleans paths it would be the system bucket's.
+    await answers({ target: '/../sealgate-system/v1/realm' }, 400, 'InvalidBucketName')
+    await answers({ method: 'PUT', target: '/./a' }, 400, 'InvalidBucketName')
     await answers({ method: 'PUT', target: '/ab' }, 400, 'InvalidBucketName')
     await answers({ method: 'PUT', target: '/192.168.0.1' }, 400, 'InvalidBucketName')
   })

@@ -1,6 +1,8 @@
 import { isError, SealgateError } from '../../errors.ts'
+import { ListMarkers } from '../list-markers.ts'
 import type { NewBucket } from '../storage.ts'
 import type { StoreClient } from './client.ts'
+import { badAnswer } from './errors.ts'
 import { listMultipartUploads, listObjects } from './lists.ts'
 import { abortMultipartUpload } from './multipart.ts'
 import { headBucket, type Store } from './store.ts'
@@ -112,6 +114,7 @@ async function holdsOnlyUploads(store: Store, bucket: string): Promise<boolean> 
 
 async function abortUploads(store: Store, bucket: string): Promise<void> {
   const first = { bucket, prefix: '', delimiter: '', keyMarker: '', uploadIdMarker: '', maxUploads: 1000 }
+  const markers = new ListMarkers('')
   for (;;) {
     // Always the first page: what was on it is gone.
     const { uploads, isTruncated } = await listMultipartUploads(store, first)
@@ -119,6 +122,9 @@ async function abortUploads(store: Store, bucket: string): Promise<void> {
       await abortMultipartUpload(store, { bucket, key, uploadId }).catch((error: unknown) => {
         if (!isError(error, 'NoSuchUpload')) throw error
       })
-    if (!isTruncated || uploads.length === 0) return
+    const [begin] = uploads
+    if (!isTruncated || begin === undefined) return
+    if (!markers.leadOn(uploads.length, begin.key, begin.uploadId))
+      throw badAnswer('a list with an upload that was ended')
   }
 }

@@ -47,10 +47,11 @@ export class StoreClient {
     })
   }
 
-  /** For answers without a document: its headers. */
+  /** For answers without a document: its headers. One with an error in it is none of success. */
   done(call: StoreCall): Promise<WireResponse['headers']> {
-    return this.#repeat(call, async ({ body, headers }) => {
-      await readAll(body, MAX_ERROR_BYTES)
+    return this.#repeat(call, async ({ body, headers }, prepared) => {
+      const failure = failureInside(await readAll(body, MAX_ERROR_BYTES), headers)
+      if (failure !== null) throw storeError(prepared.refused(failure), call)
       return headers
     })
   }

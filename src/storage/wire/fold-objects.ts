@@ -1,3 +1,4 @@
+import { ListMarkers } from '../list-markers.ts'
 import type { ListedObject, ListObjectsRequest, ListObjectsResult } from '../storage.ts'
 import { badAnswer } from './errors.ts'
 import { cutPage } from './list-pages.ts'
@@ -30,6 +31,7 @@ export async function foldObjects(
     return at < 0 ? null : key.slice(0, at + delimiter.length)
   }
   let from = after.startsWith(prefix) && foldOf(after) === after ? after + LAST : after
+  const markers = new ListMarkers(from)
   for (;;) {
     const found = await page(from)
     for (const object of found.objects) {
@@ -40,9 +42,9 @@ export async function foldObjects(
     const isFull = objects.length + commonPrefixes.size > maxKeys
     const more = found.next !== null
     if (isFull || !more) return cutPage({ objects, commonPrefixes: [...commonPrefixes] }, maxKeys, more)
-    const last = found.objects.at(-1)?.key
-    if (last === undefined || last === from) throw badAnswer('a list that goes on, and not where')
+    const last = found.objects.at(-1)?.key ?? ''
     const folded = foldOf(last)
     from = folded === null ? last : folded + LAST
+    if (!markers.leadOn(found.objects.length, from)) throw badAnswer('a list that goes on, and not where')
   }
 }

@@ -1,3 +1,4 @@
+import { ListMarkers } from '../list-markers.ts'
 import type { ListMultipartUploadsRequest, ListMultipartUploadsResult } from '../storage.ts'
 import { badAnswer } from './errors.ts'
 
@@ -17,6 +18,7 @@ export async function foldUploads(
   const commonPrefixes = new Set<string>()
   let last = { nextKeyMarker: '', nextUploadIdMarker: '' }
   let from = { keyMarker, uploadIdMarker: request.uploadIdMarker }
+  const markers = new ListMarkers(from.keyMarker, from.uploadIdMarker)
   for (;;) {
     const found = await page({ ...request, ...from, delimiter: '', maxUploads: 1000 })
     let folded: string | null = null
@@ -37,10 +39,10 @@ export async function foldUploads(
       return { uploads, commonPrefixes: [...commonPrefixes], ...end }
     }
     const next = { keyMarker: found.nextKeyMarker, uploadIdMarker: found.nextUploadIdMarker }
-    if (next.keyMarker === from.keyMarker && next.uploadIdMarker === from.uploadIdMarker)
-      throw badAnswer('a list of uploads that does not go on')
     const behind = folded === null ? '' : folded + LAST
     from = isBehind(behind, next.keyMarker) ? { keyMarker: behind, uploadIdMarker: '' } : next
+    if (!markers.leadOn(found.uploads.length, from.keyMarker, from.uploadIdMarker))
+      throw badAnswer('a list of uploads that does not go on')
   }
 }
 

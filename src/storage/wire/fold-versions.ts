@@ -1,3 +1,4 @@
+import { ListMarkers } from '../list-markers.ts'
 import type { ListObjectVersionsRequest, ListObjectVersionsResult } from '../versioning.ts'
 import { badAnswer } from './errors.ts'
 
@@ -23,6 +24,7 @@ export async function foldVersions(
   let from = { keyMarker, versionIdMarker: request.versionIdMarker }
   if (keyMarker.startsWith(prefix) && foldOf(keyMarker) === keyMarker)
     from = { keyMarker: keyMarker + LAST, versionIdMarker: '' }
+  const markers = new ListMarkers(from.keyMarker, from.versionIdMarker)
   for (;;) {
     const found = await page({ ...request, ...from, delimiter: '', maxKeys: 1000 })
     for (const version of found.versions) {
@@ -40,12 +42,11 @@ export async function foldVersions(
     if (!found.isTruncated)
       return { versions, commonPrefixes, isTruncated: false, nextKeyMarker: '', nextVersionIdMarker: '' }
     const end = foldOf(found.nextKeyMarker)
-    const next =
+    from =
       end === null
         ? { keyMarker: found.nextKeyMarker, versionIdMarker: found.nextVersionIdMarker }
         : { keyMarker: end + LAST, versionIdMarker: '' }
-    if (next.keyMarker === from.keyMarker && next.versionIdMarker === from.versionIdMarker)
+    if (!markers.leadOn(found.versions.length, from.keyMarker, from.versionIdMarker))
       throw badAnswer('a list of versions that does not go on')
-    from = next
   }
 }

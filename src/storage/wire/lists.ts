@@ -45,7 +45,8 @@ export async function listObjects(store: Store, request: ListObjectsRequest): Pr
   const commonPrefixes = page.commonPrefixes.filter((prefix) => prefix !== start.after)
   const nextMarker = later(objects.at(-1)?.key, commonPrefixes.at(-1))
   if (next !== null && nextMarker === undefined) throw badAnswer('a list that goes on, and not where')
-  if (byName || next === '') return cutPage({ objects, commonPrefixes }, maxKeys, next !== null)
+  const isTooLong = objects.length + commonPrefixes.length > maxKeys
+  if (byName || next === '' || isTooLong) return cutPage({ objects, commonPrefixes }, maxKeys, next !== null)
   return next === null
     ? { objects, commonPrefixes }
     : { objects, commonPrefixes, next: storeToken(next), nextMarker }
@@ -214,11 +215,19 @@ async function uploadsPage(
   }
 }
 
+/** More than an account can have, and pages for all of them. */
+const MAX_BUCKETS = 1_000_000
+const MAX_BUCKET_PAGES = 200
+
 /** The buckets of this deployment among those of the account. */
 export async function listBuckets(store: Store): Promise<readonly StoredBucket[]> {
   const buckets: StoredBucket[] = []
   let token: string | undefined
+  let pages = 0
   do {
+    pages += 1
+    if (pages > MAX_BUCKET_PAGES || buckets.length > MAX_BUCKETS)
+      throw badAnswer('a list of buckets without end')
     const { bytes } = await store.client.document({
       method: 'GET',
       query: { 'continuation-token': token },
@@ -231,7 +240,9 @@ export async function listBuckets(store: Store): Promise<readonly StoredBucket[]
         if (name !== null) buckets.push({ name, createdAt: readTime(childText(element, 'CreationDate')) })
       }
     }
-    token = childText(result, 'ContinuationToken') || childText(result, 'NextMarker') || undefined
+    const next = childText(result, 'ContinuationToken') || childText(result, 'NextMarker') || undefined
+    if (next !== undefined && next === token) throw badAnswer('a list of buckets that does not go on')
+    token = next
   } while (token !== undefined)
   return buckets.sort((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -129,11 +129,35 @@ async function versionsPage(
     if (most > maxKeys) throw badAnswer('a list of versions that does not go on')
     return versionsPage(store, request, maxKeys + 1)
   }
+  if (versions.length + commonPrefixes.length > maxKeys) return cutPage(versions, commonPrefixes, maxKeys)
   return {
     versions,
     commonPrefixes,
     isTruncated: more,
     ...(more ? markers(result, name, entries, listedPrefixes) : NO_MARKERS),
+  }
+}
+
+/** The first of more than were asked for: where one was asked for in addition, or a server gives as many as it likes. */
+function cutPage(
+  versions: ListObjectVersionsResult['versions'],
+  commonPrefixes: readonly string[],
+  maxKeys: number,
+): ListObjectVersionsResult {
+  const kept = [
+    ...versions.map((version) => ({ name: version.key, version })),
+    ...commonPrefixes.map((name) => ({ name, version: null })),
+  ]
+    .map((entry) => ({ ...entry, bytes: Buffer.from(entry.name) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .slice(0, maxKeys)
+  const last = kept.at(-1)
+  return {
+    versions: kept.flatMap(({ version }) => version ?? []),
+    commonPrefixes: kept.flatMap(({ name, version }) => (version === null ? [name] : [])),
+    isTruncated: true,
+    nextKeyMarker: last?.name ?? '',
+    nextVersionIdMarker: last?.version?.versionId ?? '',
   }
 }
 
