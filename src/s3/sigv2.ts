@@ -53,8 +53,9 @@ export interface Version2Claim {
 }
 
 function readHeaderClaim({ headers }: SignedRequest): Version2Claim {
+  // Where the blanks end is no question, or a field full of them would be read once for each.
   const [, accessKeyId = '', signature = ''] =
-    /^AWS[ \t]+(.+):([^:]+)$/.exec(headers.get('authorization') ?? '') ?? []
+    /^AWS[ \t]+([^ \t].*):([^:]+)$/.exec(headers.get('authorization') ?? '') ?? []
   if (accessKeyId !== '') return { accessKeyId, signature }
   throw new SealgateError(
     'InvalidArgument',

@@ -213,6 +213,12 @@ describe('Signature Version 2', () => {
     assert.ok(secret !== undefined && !JSON.stringify(secret.details).includes(key))
   })
 
+  it('in a header full of blanks is read once for each, however long it is', { timeout: 60_000 }, () => {
+    const headers = [['Authorization', `AWS${' '.repeat(60_000)}x`]] as const
+    for (let n = 0; n < 50; n++)
+      assert.equal(errorOf(() => check({ url: '/b/k', headers }))?.kind, 'InvalidArgument')
+  })
+
   it('presigned, lives until its second, and signs the fields of the query that stand for headers', () => {
     const expires = 2_000_000_000
     const amz = 'x-amz-meta-a:1\nx-amz-security-token:t\n'
