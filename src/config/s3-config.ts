@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
-import { checkBucketPairs, pairsOf } from './bucket-pairs.ts'
+import { isAmazon, isTencent } from '../base/known-services.ts'
+import { checkBucketPairs, type Pair, pairsOf } from './bucket-pairs.ts'
 import { FIELDS, type FieldName } from './fields.ts'
 import type { Settings } from './settings.ts'
 
@@ -15,7 +16,7 @@ export interface S3Config {
   readonly bucketPrefix: string
   readonly bucketSuffix: string
   /** Name here and name there. */
-  readonly buckets: readonly (readonly [string, string])[]
+  readonly buckets: readonly Pair[]
   /** Sub-resources that are handed on to it. */
   readonly forward: readonly string[]
   readonly maxConnections: number
@@ -66,11 +67,11 @@ export function checkS3(settings: Settings): void {
     mistakes.push(
       `s3.endpoint: must be set for store s3 (${FIELDS['s3.endpoint'].env}), or s3.region for AWS; ${FIELDS['s3.endpoint'].hint}`,
     )
-  if ((endpoint === null || /\.amazonaws\.com/i.test(endpoint)) && !origins.has('systemBucket'))
+  if ((endpoint === null || isAmazon(endpoint)) && !origins.has('systemBucket'))
     mistakes.push(
       `systemBucket: must be set for AWS (${FIELDS.systemBucket.env}), where the names of buckets are global; ${FIELDS.systemBucket.hint}`,
     )
-  if (/\.(myqcloud\.com|tencentcos\.cn)/i.test(endpoint ?? '')) checkTencent(values, mistakes)
+  if (isTencent(endpoint ?? '')) checkTencent(values, mistakes)
   const suffix = values.get('s3.bucketSuffix') ?? ''
   checkBucketPairs(settings, 's3.buckets', `${values.get('systemBucket')}${suffix}`)
 }

@@ -373,6 +373,16 @@ describe("a store's refusals", () => {
     )
   })
 
+  it('that name no region teach none', async () => {
+    const error = '<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu&#10;x-evil: 1</Region></Error>'
+    heads = []
+    fault = answer(document(error, '400 Bad Request'))
+    await assert.rejects(storage.getObject(name))
+    assert.equal(heads.length, 1)
+    fault = null
+    assert.equal((await storage.headObject(name)).size, 300_000)
+  })
+
   it('that name another region are signed for that one', async () => {
     const elsewhere = 'HTTP/1.1 400 Bad Request\nx-amz-bucket-region: eu-central-1\nContent-Length: 0\n\n'
     const scopes: (string | undefined)[] = []

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isAmazon, isTencent } from '../../base/known-services.ts'
 import { SealgateError } from '../../errors.ts'
 import { checkKey } from '../cos/keys.ts'
 import type { StoreCall, StreamedBody } from '../wire/call.ts'
@@ -40,12 +41,12 @@ export class S3Dialect implements Dialect {
 
   /** Amazon's own service, which does what its documents say. */
   get isAmazon(): boolean {
-    return /\.amazonaws\.com(\.cn)?$/.test(this.#o.endpoint.host)
+    return isAmazon(this.#o.endpoint.host)
   }
 
   /** Tencent COS by its names for S3's clients. */
   get isTencent(): boolean {
-    return /\.(myqcloud\.com|tencentcos\.cn)(:\d+)?$/.test(this.#o.endpoint.host)
+    return isTencent(this.#o.endpoint.host)
   }
 
   /** What a server does not take it refuses itself; COS has limits of its own, of which clients are to hear what they are. */
@@ -110,12 +111,16 @@ export class S3Dialect implements Dialect {
 
   /** True if the store named another region than the one that the request was signed for. */
   #learnRegion({ status, region }: StoreFailure, signedFor: string | undefined): boolean {
-    if (this.#o.region !== null || region === undefined || region === '' || region === signedFor) return false
+    if (this.#o.region !== null || region === undefined || region === signedFor) return false
     if (status !== 400 && status !== 403 && status !== 301 && status !== 307) return false
+    if (!REGION.test(region)) return false
     this.#region = region
     return true
   }
 }
+
+/** What can stand in the scope of a signature, and so in a header; a store that names anything else teaches nothing. */
+const REGION = /^[\w.-]{1,64}$/
 
 /** On a POST, x-amz-checksum-* would speak of the object that comes of it. */
 function bodyHeaders({ method, body }: StoreCall, integrity: BodyIntegrity): Record<string, string> {
