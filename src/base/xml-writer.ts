@@ -1,12 +1,12 @@
 import type { XmlElement } from './xml-reader.ts'
 
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 const INSTANCE = 'http://www.w3.org/2001/XMLSchema-instance'
 
 /** A whole document in S3's namespace. */
 export function writeXml(root: XmlElement): string {
   const text = inner(root)
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root.name} xmlns="${NAMESPACE}">${text}</${root.name}>`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root.name} xmlns="${S3_NAMESPACE}">${text}</${root.name}>`
 }
 
 function inner({ children, text }: XmlElement): string {

@@ -1,5 +1,7 @@
+import { timingSafeEqual } from 'node:crypto'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import type { FooterChecksums } from '../envelope/index.ts'
+import { SealgateError } from '../errors.ts'
 import type { PlainBody } from './plain-body.ts'
 
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE'
@@ -43,4 +45,19 @@ export function checksumsOf(footer: {
 export function checksumText(checksum: ObjectChecksum): string {
   const text = checksum.value.toString('base64')
   return checksum.parts === undefined ? text : `${text}-${checksum.parts}`
+}
+
+/**
+ * @param name of the checksum, for people
+ * @param expected null if it was announced and never came
+ * @throws SealgateError BadDigest
+ */
+export function requireDigest(name: string, expected: Buffer | null, computed: Buffer): void {
+  if (expected !== null && timingSafeEqual(expected, computed)) return
+  throw new SealgateError('BadDigest', `The ${name} you specified did not match the calculated checksum.`, {
+    details: {
+      ExpectedDigest: expected?.toString('base64') ?? '',
+      CalculatedDigest: computed.toString('base64'),
+    },
+  })
 }

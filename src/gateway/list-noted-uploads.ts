@@ -1,3 +1,4 @@
+import { commonPrefixOf } from '../base/common-prefix.ts'
 import type {
   ListMultipartUploadsRequest,
   ListMultipartUploadsResult,
@@ -81,9 +82,8 @@ async function notedKeys(
     .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
     .filter(({ bytes }) => Buffer.compare(bytes, marker) >= (uploadIdMarker === '' ? 1 : 0))
     .map(({ key, uploads }) => {
-      const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
-      const name = end < 0 ? key : key.slice(0, end + delimiter.length)
-      return { name, isFolded: end >= 0, uploads }
+      const folded = commonPrefixOf(key, { prefix, delimiter })
+      return { name: folded ?? key, isFolded: folded !== null, uploads }
     })
     .filter(({ name, isFolded }) => !isFolded || name !== keyMarker)
 }

@@ -1,10 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { ByteBudget } from '../base/byte-budget.ts'
 import { type Checksum, createChecksum } from '../base/checksum.ts'
 import type { ChecksumAlgorithm } from '../base/checksum-algorithm.ts'
 import { maxPlainSize } from '../envelope/index.ts'
 import { SealgateError } from '../errors.ts'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { requireDigest } from './checksum.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
 import type { CompletedPart } from './completed-parts.ts'
 import { createMultipartUpload } from './create-multipart-upload.ts'
@@ -191,11 +192,4 @@ function tooSmall(size: number, min: number): SealgateError {
       details: { ProposedSize: String(size), MinSizeAllowed: String(min) },
     },
   )
-}
-
-function requireDigest(name: string, expected: Buffer, computed: Buffer): void {
-  if (timingSafeEqual(expected, computed)) return
-  throw new SealgateError('BadDigest', `The ${name} you specified did not match the calculated checksum.`, {
-    details: { ExpectedDigest: expected.toString('base64'), CalculatedDigest: computed.toString('base64') },
-  })
 }

@@ -9,6 +9,7 @@ import {
   isChecksumAlgorithm,
 } from '../base/checksum-algorithm.ts'
 import { SealgateError } from '../errors.ts'
+import { requireDigest } from '../gateway/checksum.ts'
 import type { PlainBody } from '../gateway/plain-body.ts'
 import { type ChunkedPayload, decodeAwsChunked } from './aws-chunked.ts'
 import type { RequestHeaders } from './headers.ts'
@@ -250,9 +251,9 @@ class RequestBody implements PlainBody {
     }
     if (total !== this.size) throw new SealgateError('IncompleteBody')
     if (payload.mode === 'sha256' && sha256Hash !== null) checkSha256(payload.sha256, sha256Hash.digest())
-    if (md5 !== null && md5Hash !== null) checkDigest('Content-MD5', md5, md5Hash.digest())
+    if (md5 !== null && md5Hash !== null) requireDigest('Content-MD5', md5, md5Hash.digest())
     if (checksum !== null && running !== null)
-      checkDigest(checksum.algorithm, this.#expected, running.digest())
+      requireDigest(checksum.algorithm, this.#expected, running.digest())
     this.#state = 'verified'
   }
 
@@ -286,17 +287,6 @@ function checkSha256(expected: Buffer, computed: Buffer): void {
     details: {
       ClientComputedContentSHA256: expected.toString('hex'),
       S3ComputedContentSHA256: computed.toString('hex'),
-    },
-  })
-}
-
-/** Null is a checksum that was announced and never came. */
-function checkDigest(name: string, expected: Buffer | null, computed: Buffer): void {
-  if (expected !== null && timingSafeEqual(expected, computed)) return
-  throw new SealgateError('BadDigest', `The ${name} you specified did not match the calculated checksum.`, {
-    details: {
-      ExpectedDigest: expected?.toString('base64') ?? '',
-      CalculatedDigest: computed.toString('base64'),
     },
   })
 }

@@ -1,5 +1,5 @@
 import { childrenOf, readXml, type XmlElement } from '../base/xml-reader.ts'
-import { escapeXml } from '../base/xml-writer.ts'
+import { escapeXml, S3_NAMESPACE } from '../base/xml-writer.ts'
 import { SealgateError } from '../errors.ts'
 
 /*
@@ -15,11 +15,9 @@ export interface XmlTree {
   readonly [name: string]: XmlValue
 }
 
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
-
 /** A whole document in S3's namespace. */
 export function xmlDocument(root: string, content: XmlTree | string): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${NAMESPACE}">${inner(content)}</${root}>`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${S3_NAMESPACE}">${inner(content)}</${root}>`
 }
 
 /** Errors and answers to forms have no namespace (S3 API reference, "REST error responses"). */

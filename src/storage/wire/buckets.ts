@@ -1,3 +1,5 @@
+import { xmlElement } from '../../base/xml-reader.ts'
+import { writeXml } from '../../base/xml-writer.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import { ListMarkers } from '../list-markers.ts'
 import type { NewBucket } from '../storage.ts'
@@ -73,13 +75,14 @@ async function put(
   region: string | null,
   { objectLock = false, acl = {} }: NewBucket,
 ): Promise<void> {
-  const where = `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>${region}</LocationConstraint></CreateBucketConfiguration>`
+  const where = (name: string) =>
+    writeXml(xmlElement('CreateBucketConfiguration', [xmlElement('LocationConstraint', name)]))
   await client.done({
     method: 'PUT',
     bucket,
     headers: { ...acl, ...(objectLock ? { 'x-amz-bucket-object-lock-enabled': 'true' } : {}) },
     // us-east-1 has no name of its own here.
-    ...(region === null || region === 'us-east-1' ? {} : { body: Buffer.from(where) }),
+    ...(region === null || region === 'us-east-1' ? {} : { body: Buffer.from(where(region)) }),
     idempotent: true,
   })
 }

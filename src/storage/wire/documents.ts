@@ -1,6 +1,17 @@
-import { childText, readXml, type XmlElement } from '../../base/xml-reader.ts'
+import { childText, readXml, type XmlElement, xmlElement } from '../../base/xml-reader.ts'
+import { writeXml } from '../../base/xml-writer.ts'
 import { SealgateError } from '../../errors.ts'
 import { badAnswer } from './errors.ts'
+
+/** What completes an upload: its parts, with their ETags in quotes. */
+export function completionOf(
+  parts: readonly { readonly partNumber: number; readonly etag: string }[],
+): Buffer {
+  const list = parts.map(({ partNumber, etag }) =>
+    xmlElement('Part', [xmlElement('PartNumber', String(partNumber)), xmlElement('ETag', etag)]),
+  )
+  return Buffer.from(writeXml(xmlElement('CompleteMultipartUpload', list)))
+}
 
 /** The document of a success. */
 export function readResult(bytes: Buffer, name: string): XmlElement {

@@ -1,10 +1,8 @@
+import { commonPrefixOf, isCommonPrefix } from '../../base/common-prefix.ts'
 import { ListMarkers } from '../list-markers.ts'
 import type { ListedObject, ListObjectsRequest, ListObjectsResult } from '../storage.ts'
 import { badAnswer } from './errors.ts'
-import { cutPage } from './list-pages.ts'
-
-/** Behind every name that a prefix can have. */
-const LAST = '\u{10ffff}'
+import { cutPage, LAST } from './list-pages.ts'
 
 interface UnfoldedPage {
   readonly objects: readonly ListedObject[]
@@ -20,30 +18,27 @@ interface UnfoldedPage {
  * @param page of all names behind one
  */
 export async function foldObjects(
-  { prefix, delimiter, maxKeys }: ListObjectsRequest,
+  request: ListObjectsRequest,
   after: string,
   page: (after: string) => Promise<UnfoldedPage>,
 ): Promise<ListObjectsResult> {
   const objects: ListedObject[] = []
   const commonPrefixes = new Set<string>()
-  const foldOf = (key: string) => {
-    const at = key.indexOf(delimiter, prefix.length)
-    return at < 0 ? null : key.slice(0, at + delimiter.length)
-  }
-  let from = after.startsWith(prefix) && foldOf(after) === after ? after + LAST : after
+  let from = isCommonPrefix(after, request) ? after + LAST : after
   const markers = new ListMarkers(from)
   for (;;) {
     const found = await page(from)
     for (const object of found.objects) {
-      const folded = foldOf(object.key)
+      const folded = commonPrefixOf(object.key, request)
       if (folded === null) objects.push(object)
       else if (folded !== after) commonPrefixes.add(folded)
     }
-    const isFull = objects.length + commonPrefixes.size > maxKeys
+    const isFull = objects.length + commonPrefixes.size > request.maxKeys
     const more = found.next !== null
-    if (isFull || !more) return cutPage({ objects, commonPrefixes: [...commonPrefixes] }, maxKeys, more)
+    if (isFull || !more)
+      return cutPage({ objects, commonPrefixes: [...commonPrefixes] }, request.maxKeys, more)
     const last = found.objects.at(-1)?.key ?? ''
-    const folded = foldOf(last)
+    const folded = commonPrefixOf(last, request)
     from = folded === null ? last : folded + LAST
     if (!markers.leadOn(found.objects.length, from)) throw badAnswer('a list that goes on, and not where')
   }

@@ -1,9 +1,8 @@
+import { commonPrefixOf } from '../../base/common-prefix.ts'
 import { ListMarkers } from '../list-markers.ts'
 import type { ListMultipartUploadsRequest, ListMultipartUploadsResult } from '../storage.ts'
 import { badAnswer } from './errors.ts'
-
-/** Behind every name that the servers know. */
-const LAST = '\u{10ffff}'
+import { LAST } from './list-pages.ts'
 
 /**
  * A page of uploads with common prefixes, made of pages without: some stores know no delimiter here, and some leave out what they fold.
@@ -13,7 +12,7 @@ export async function foldUploads(
   request: ListMultipartUploadsRequest,
   page: (request: ListMultipartUploadsRequest) => Promise<ListMultipartUploadsResult>,
 ): Promise<ListMultipartUploadsResult> {
-  const { prefix, delimiter, keyMarker, maxUploads } = request
+  const { keyMarker, maxUploads } = request
   const uploads: ListMultipartUploadsResult['uploads'][number][] = []
   const commonPrefixes = new Set<string>()
   let last = { nextKeyMarker: '', nextUploadIdMarker: '' }
@@ -23,7 +22,7 @@ export async function foldUploads(
     const found = await page({ ...request, ...from, delimiter: '', maxUploads: 1000 })
     let folded: string | null = null
     for (const upload of found.uploads) {
-      folded = foldedName(upload.key, prefix, delimiter)
+      folded = commonPrefixOf(upload.key, request)
       if (folded !== null && (folded === keyMarker || commonPrefixes.has(folded))) continue
       if (uploads.length + commonPrefixes.size >= maxUploads)
         return { uploads, commonPrefixes: [...commonPrefixes], isTruncated: true, ...last }
@@ -48,9 +47,4 @@ export async function foldUploads(
 
 function isBehind(a: string, b: string): boolean {
   return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0
-}
-
-function foldedName(key: string, prefix: string, delimiter: string): string | null {
-  const at = key.indexOf(delimiter, prefix.length)
-  return at < 0 ? null : key.slice(0, at + delimiter.length)
 }

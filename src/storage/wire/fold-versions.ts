@@ -1,9 +1,8 @@
+import { commonPrefixOf, isCommonPrefix } from '../../base/common-prefix.ts'
 import { ListMarkers } from '../list-markers.ts'
 import type { ListObjectVersionsRequest, ListObjectVersionsResult } from '../versioning.ts'
 import { badAnswer } from './errors.ts'
-
-/** Behind every name that a prefix can have. */
-const LAST = '\u{10ffff}'
+import { LAST } from './list-pages.ts'
 
 /**
  * A page of versions with common prefixes, made of pages without: some stores know no delimiter of that kind. Behind a common prefix the list goes
@@ -13,22 +12,17 @@ export async function foldVersions(
   request: ListObjectVersionsRequest,
   page: (request: ListObjectVersionsRequest) => Promise<ListObjectVersionsResult>,
 ): Promise<ListObjectVersionsResult> {
-  const { prefix, delimiter, keyMarker, maxKeys } = request
-  const foldOf = (key: string) => {
-    const at = key.indexOf(delimiter, prefix.length)
-    return at < 0 ? null : key.slice(0, at + delimiter.length)
-  }
+  const { keyMarker, maxKeys } = request
   const versions: ListObjectVersionsResult['versions'][number][] = []
   const commonPrefixes: string[] = []
   let last = { nextKeyMarker: '', nextVersionIdMarker: '' }
   let from = { keyMarker, versionIdMarker: request.versionIdMarker }
-  if (keyMarker.startsWith(prefix) && foldOf(keyMarker) === keyMarker)
-    from = { keyMarker: keyMarker + LAST, versionIdMarker: '' }
+  if (isCommonPrefix(keyMarker, request)) from = { keyMarker: keyMarker + LAST, versionIdMarker: '' }
   const markers = new ListMarkers(from.keyMarker, from.versionIdMarker)
   for (;;) {
     const found = await page({ ...request, ...from, delimiter: '', maxKeys: 1000 })
     for (const version of found.versions) {
-      const folded = foldOf(version.key)
+      const folded = commonPrefixOf(version.key, request)
       if (folded !== null && (folded === keyMarker || folded === commonPrefixes.at(-1))) continue
       if (versions.length + commonPrefixes.length >= maxKeys)
         return { versions, commonPrefixes, isTruncated: true, ...last }
@@ -41,7 +35,7 @@ export async function foldVersions(
     }
     if (!found.isTruncated)
       return { versions, commonPrefixes, isTruncated: false, nextKeyMarker: '', nextVersionIdMarker: '' }
-    const end = foldOf(found.nextKeyMarker)
+    const end = commonPrefixOf(found.nextKeyMarker, request)
     from =
       end === null
         ? { keyMarker: found.nextKeyMarker, versionIdMarker: found.nextVersionIdMarker }

@@ -2,6 +2,9 @@ import { crc32 } from 'node:zlib'
 import { SealgateError } from '../../errors.ts'
 import type { ListedObject, ListObjectsRequest, ListObjectsResult } from '../storage.ts'
 
+/** The last of all characters: behind a prefix with it, nothing is left that the prefix holds. Some stores take it for something else. */
+export const LAST = '\u{10ffff}'
+
 /** A token of the store. */
 const STORE = 't1.'
 /** The name that the page before this one ended with. */

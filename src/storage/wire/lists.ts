@@ -1,3 +1,4 @@
+import { isCommonPrefix } from '../../base/common-prefix.ts'
 import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts'
 import type {
   ListMultipartUploadsRequest,
@@ -13,7 +14,7 @@ import { badAnswer } from './errors.ts'
 import { foldObjects } from './fold-objects.ts'
 import { foldUploads } from './fold-uploads.ts'
 import { readEtag, readSize, readTime } from './headers.ts'
-import { cutPage, type PageStart, pageStart, storeToken } from './list-pages.ts'
+import { cutPage, LAST, type PageStart, pageStart, storeToken } from './list-pages.ts'
 import { listedEtag, withoutLoss } from './lost-entries.ts'
 import { headBucket, ofUpload, type Store, stored } from './store.ts'
 import { shownUploadId, storedUploadId } from './upload-id.ts'
@@ -58,13 +59,8 @@ export function isUnusual(delimiter: string): boolean {
 }
 
 /** Behind a common prefix lies nothing that is folded into it: the list goes on behind the last name that can be. */
-function startAfter({ prefix, delimiter }: ListObjectsRequest, after: string, padding: string): string {
-  const isFolded =
-    isUnusual(delimiter) &&
-    after.startsWith(prefix) &&
-    after.endsWith(delimiter) &&
-    after.indexOf(delimiter, prefix.length) === after.length - delimiter.length
-  if (!isFolded) return after
+function startAfter(request: ListObjectsRequest, after: string, padding: string): string {
+  if (!isUnusual(request.delimiter) || !isCommonPrefix(after, request)) return after
   return after + padding.repeat((MAX_KEY_BYTES - Buffer.byteLength(after)) / 4)
 }
 
@@ -72,8 +68,7 @@ function holdsOnly(page: { objects: readonly unknown[]; commonPrefixes: readonly
   return page.objects.length === 0 && page.commonPrefixes.every((prefix) => prefix === name)
 }
 
-/** The last of all characters, which some stores take for something else, and the one before it. */
-const LAST = '\u{10ffff}'
+/** What to stay behind a prefix by where LAST will not do. */
 const LAST_BUT_ONE = '\u{10fffe}'
 
 const MAX_KEY_BYTES = 1024

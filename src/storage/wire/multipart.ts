@@ -9,7 +9,7 @@ import type {
   UploadPartRequest,
   UploadReference,
 } from '../storage.ts'
-import { readResult } from './documents.ts'
+import { completionOf, readResult } from './documents.ts'
 import { badAnswer, ConnectionError } from './errors.ts'
 import { answeredAt, attributeHeaders, readEtag, versionOf } from './headers.ts'
 import { listParts } from './lists.ts'
@@ -67,19 +67,14 @@ export async function completeMultipartUpload(
   const store = await storeFor(given, 'complete', bucket, condition)
   checkWriteCondition(store.capabilities, 'complete', condition)
   checkPartNumbers(store.capabilities, parts)
-  const list = parts
-    .map(
-      ({ partNumber, etag }) =>
-        `<Part><PartNumber>${partNumber}</PartNumber><ETag>"${escapeXml(etag)}"</ETag></Part>`,
-    )
-    .join('')
+  const body = completionOf(parts.map(({ partNumber, etag }) => ({ partNumber, etag: `"${etag}"` })))
   const complete = async () => {
     const { bytes, headers } = await store.client.document({
       method: 'POST',
       ...stored(store, request),
       query: { uploadId: storedUploadId(request.uploadId) },
       headers: { 'content-type': 'application/xml', ...conditionHeaders(store, condition) },
-      body: Buffer.from(`<CompleteMultipartUpload xmlns="${NAMESPACE}">${list}</CompleteMultipartUpload>`),
+      body,
       idempotent: false,
       answerTimeoutMs: COMPLETE_TIMEOUT_MS,
       signal,
@@ -113,12 +108,6 @@ async function besideOthers<T>(
       await sleep(100 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal })
     }
   }
-}
-
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
-
-function escapeXml(etag: string): string {
-  return etag.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }
 
 export async function abortMultipartUpload(store: Store, request: UploadReference): Promise<void> {

@@ -9,7 +9,7 @@ import { childrenOf, childText, type XmlElement } from '../../base/xml-reader.ts
 import type { ConditionSupport } from '../capabilities.ts'
 import { UNPROBED, type WireCapabilities } from './capabilities.ts'
 import { readAll, type StoreClient } from './client.ts'
-import { readResult } from './documents.ts'
+import { completionOf, readResult } from './documents.ts'
 import { ConnectionError } from './errors.ts'
 import type { STORED_HEADERS } from './headers.ts'
 import { probeEmptyParts, probeLeadingSlash, probeUnprintableNames } from './probe-names.ts'
@@ -223,12 +223,11 @@ async function tryComplete(scratch: Scratch, condition: Readonly<Record<string, 
     query: { uploadId, partNumber: 1 },
     body: small,
   })
-  const list = `<Part><PartNumber>1</PartNumber><ETag>${part.headers['etag'] ?? ''}</ETag></Part>`
   const { status } = await scratch.ask('complete', {
     method: 'POST',
     query: { uploadId },
     headers: condition,
-    body: Buffer.from(`<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`),
+    body: completionOf([{ partNumber: 1, etag: part.headers['etag'] ?? '' }]),
   })
   if (status !== 200) await scratch.ask('complete', { method: 'DELETE', query: { uploadId } })
   return status

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { childrenOf, childText } from '../../base/xml-reader.ts'
-import { escapeXml } from '../../base/xml-writer.ts'
+import { childrenOf, childText, xmlElement } from '../../base/xml-reader.ts'
+import { writeXml } from '../../base/xml-writer.ts'
 import { isError, type SealgateError } from '../../errors.ts'
 import { readResult } from './documents.ts'
 import { badAnswer, storeError } from './errors.ts'
@@ -66,10 +66,8 @@ async function removeAtOnce(
   keys: readonly string[],
   failures: Failures,
 ): Promise<void> {
-  const objects = keys.map((key) => `<Object><Key>${escapeXml(key)}</Key></Object>`).join('')
-  const body = Buffer.from(
-    `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>${objects}</Delete>`,
-  )
+  const objects = keys.map((key) => xmlElement('Object', [xmlElement('Key', key)]))
+  const body = Buffer.from(writeXml(xmlElement('Delete', [xmlElement('Quiet', 'true'), ...objects])))
   const { bytes } = await store.client.document({
     method: 'POST',
     bucket: store.names.stored(bucket),

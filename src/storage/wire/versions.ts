@@ -1,4 +1,5 @@
-import { childText, type XmlElement } from '../../base/xml-reader.ts'
+import { childText, type XmlElement, xmlElement } from '../../base/xml-reader.ts'
+import { writeXml } from '../../base/xml-writer.ts'
 import { isError, SealgateError } from '../../errors.ts'
 import type { ObjectVersionName } from '../storage.ts'
 import { deleteMarkerNamed, invalidVersionId, noSuchVersion } from '../version-errors.ts'
@@ -53,14 +54,13 @@ export async function setVersioning(
   bucket: string,
   status: VersioningStatus,
 ): Promise<void> {
-  const xmlns = 'http://s3.amazonaws.com/doc/2006-03-01/'
-  const document = `<VersioningConfiguration xmlns="${xmlns}"><Status>${status}</Status></VersioningConfiguration>`
+  const document = xmlElement('VersioningConfiguration', [xmlElement('Status', status)])
   await client.done({
     method: 'PUT',
     bucket,
     query: { versioning: '' },
     headers: { 'content-type': 'application/xml' },
-    body: Buffer.from(document),
+    body: Buffer.from(writeXml(document)),
     idempotent: true,
   })
 }
