@@ -1,6 +1,11 @@
+import { commonPrefixOf } from '../../src/base/common-prefix.ts'
 import { SealgateError } from '../../src/errors.ts'
 import type { ListObjectsRequest, Storage } from '../../src/storage/storage.ts'
-import type { ListObjectVersionsRequest, Versioning } from '../../src/storage/versioning.ts'
+import type {
+  ListObjectVersionsRequest,
+  ListObjectVersionsResult,
+  Versioning,
+} from '../../src/storage/versioning.ts'
 import { listFoldingLate } from './late-folding.ts'
 import { iso, type Operations, versioningOf, xml } from './s3-call.ts'
 
@@ -106,7 +111,7 @@ const listVersions = (versioning: Versioning, request: ListObjectVersionsRequest
 async function listWithMarker(versioning: Versioning, request: ListObjectVersionsRequest) {
   const { keyMarker, versionIdMarker, maxKeys } = request
   const page = await versioning.listObjectVersions(request)
-  if (versionIdMarker === '') return page
+  if (versionIdMarker === '' || commonPrefixOf(keyMarker, request) !== null) return page
   const all = {
     ...request,
     prefix: keyMarker,
@@ -119,18 +124,31 @@ async function listWithMarker(versioning: Versioning, request: ListObjectVersion
     ({ key, versionId }) => key === keyMarker && versionId === versionIdMarker,
   )
   if (marker === undefined) return page
-  if (page.commonPrefixes.length > 0) return page
-  const versions = [marker, ...page.versions].slice(0, maxKeys)
-  const last = versions.at(-1) ?? marker
-  const isWhole = versions.length > page.versions.length
-  if (isWhole) return { ...page, versions }
-  return {
-    ...page,
-    versions,
-    isTruncated: true,
-    nextKeyMarker: last.key,
-    nextVersionIdMarker: last.versionId,
-  }
+  const isFull = page.versions.length + page.commonPrefixes.length >= maxKeys
+  const rest = isFull ? withoutLast(page) : page
+  const shown = { ...rest, versions: [marker, ...rest.versions] }
+  if (!isFull) return { ...page, ...shown }
+  const prefix = shown.commonPrefixes.at(-1)
+  const version = shown.versions.at(-1) ?? marker
+  const next =
+    prefix !== undefined && isBehind(prefix, version.key)
+      ? { nextKeyMarker: prefix, nextVersionIdMarker: '' }
+      : { nextKeyMarker: version.key, nextVersionIdMarker: version.versionId }
+  return { ...shown, isTruncated: true, ...next }
+}
+
+function withoutLast({
+  versions,
+  commonPrefixes,
+}: ListObjectVersionsResult): Pick<ListObjectVersionsResult, 'versions' | 'commonPrefixes'> {
+  const prefix = commonPrefixes.at(-1)
+  return prefix !== undefined && isBehind(prefix, versions.at(-1)?.key ?? '')
+    ? { versions, commonPrefixes: commonPrefixes.slice(0, -1) }
+    : { versions: versions.slice(0, -1), commonPrefixes }
+}
+
+function isBehind(a: string, b: string): boolean {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0
 }
 
 const NO_XML = /[^\P{Cc}\t\n\r\u007f-\u009f]|[\ufffe\uffff]/gu
