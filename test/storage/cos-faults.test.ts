@@ -147,6 +147,29 @@ describe('a call that fails on its way', () => {
   })
 })
 
+describe('the system bucket', () => {
+  it('is looked at by its name there: one with versions is refused, and nothing is warned of otherwise', async () => {
+    const own = await startCosServer(SHORT)
+    try {
+      const warnings: string[] = []
+      const options = {
+        ...cosOptions(own),
+        systemBucket: 'records',
+        warn: (message: string) => void warnings.push(message),
+      }
+      const first = await openCosStorage(options)
+      await first.close()
+      const second = await openCosStorage(options)
+      await second.versioning?.putBucketVersioning('records', 'Enabled')
+      await second.close()
+      assert.deepEqual(warnings, [])
+      await assert.rejects(openCosStorage(options), /The system bucket records is or was versioned/)
+    } finally {
+      await own.close()
+    }
+  })
+})
+
 describe('temporary credentials', () => {
   it('go with their token, and are asked for again when COS takes them no more', async () => {
     const own = await startCosServer(SHORT)

@@ -56,7 +56,7 @@ async function readSetting(
 ): Promise<XmlElement | null> {
   const { status, body } = await store.client.once({
     method: 'GET',
-    bucket,
+    bucket: store.names.stored(bucket),
     query: { [setting]: '' },
     idempotent: true,
   })
