@@ -1,11 +1,7 @@
 /**
-<<<<<<< HEAD
- * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph`, `npm run test:cos`. Where
-=======
- * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph` and `npm run test:versitygw`. Where
->>>>>>> 6f5f6f2 (tests: every suite over a real Versity S3 Gateway, calls counted by a proxy before real servers, bits of a hostile store sampled there; what differs is told)
- * the server cannot do what a test asks for, the test is named in test/lib/real-store.ts with the reason: it must then fail, and both
- * are shown.
+ * The suites of a store and of the wire over a real S3 server, which TEST_STORE names: `npm run test:minio`, `npm run test:ceph`, `npm run test:cos` and
+ * `npm run test:versitygw`. Where the server cannot do what a test asks for, the test is named in test/lib/real-store.ts with the reason: it must then
+ * fail, and both are shown.
  */
 import { globSync } from 'node:fs'
 import { join, relative } from 'node:path'
