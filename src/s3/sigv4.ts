@@ -88,12 +88,15 @@ interface Scope {
   readonly text: string
 }
 
+/** Signing keys are kept by it, so it has an end. */
+export const REGION = /^[A-Za-z0-9_-]{1,64}$/
+
 /** An access key id may hold slashes, so the scope is counted from the end. */
 function readScope(claim: Claim): Scope {
   const fields = claim.credential.split('/')
   const [date = '', region = '', service = '', terminator = ''] = fields.slice(-4)
   const accessKeyId = fields.slice(0, -4).join('/')
-  if (accessKeyId === '' || !/^\d{8}$/.test(date) || !/^[A-Za-z0-9_-]{1,64}$/.test(region)) {
+  if (accessKeyId === '' || !/^\d{8}$/.test(date) || !REGION.test(region)) {
     throw credentialError(
       claim,
       'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',

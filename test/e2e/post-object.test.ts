@@ -407,6 +407,7 @@ describe('a form that is refused', () => {
       ['/s3/', '/ec2/'],
       ['aws4_request', 'aws5_request'],
       [/\/\d{8}\//, '/20000101/'],
+      ['us-east-1', 'r'.repeat(65)],
       [/^AKIDEXAMPLE0000\//, ''],
     ] as const)
       await refused(

@@ -8,7 +8,7 @@ import { SealgateError } from '../../errors.ts'
 import { checkLifetime } from '../presigned.ts'
 import { notVersion4, parseTimestamp } from '../signature-claim.ts'
 import { requireSignature } from '../sigv2.ts'
-import { type AuthenticateOptions, MAX_SKEW_MS, secretOf } from '../sigv4.ts'
+import { type AuthenticateOptions, MAX_SKEW_MS, REGION, secretOf } from '../sigv4.ts'
 import type { FormFields } from './form-fields.ts'
 import { hasSecrets } from './post-policy.ts'
 
@@ -73,12 +73,7 @@ function authenticateVersion4(fields: FormFields, options: AuthenticateOptions):
     throw wrong('X-Amz-Algorithm', algorithm, 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"')
   const scope = credential.split('/').slice(-4)
   const accessKeyId = credential.split('/').slice(0, -4).join('/')
-  if (accessKeyId === '')
-    throw wrong(
-      'X-Amz-Credential',
-      credential,
-      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
-    )
+  if (accessKeyId === '') throw wrong('X-Amz-Credential', credential, MALFORMED)
   const secret = secretOf(accessKeyId, options)
   checkScope(credential, scope, date, options.region)
   checkTime(date, options.now())
@@ -89,9 +84,12 @@ function authenticateVersion4(fields: FormFields, options: AuthenticateOptions):
   return { accessKeyId, policy }
 }
 
+const MALFORMED =
+  'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+
 function checkScope(
   credential: string,
-  [day, region, service, terminator]: readonly string[],
+  [day, region = '', service, terminator]: readonly string[],
   date: string,
   expected: string | null,
 ): void {
@@ -100,6 +98,7 @@ function checkScope(
   if (terminator !== 'aws4_request')
     throw fail(`incorrect terminal "${terminator}". This endpoint uses "aws4_request".`)
   if (service !== 's3') throw fail(`incorrect service "${service}". This endpoint belongs to "s3".`)
+  if (!REGION.test(region)) throw fail(MALFORMED)
   if (expected !== null && region !== expected)
     throw fail(`the region '${region}' is wrong; expecting '${expected}'`, { Region: expected })
   if (day !== date.slice(0, 8))
