@@ -57,7 +57,7 @@ export async function collectGarbage(
     if (!dryRun) await deleteSystemObjects(collector, keys)
   }
   let [uploads, collected] = [0, 0]
-  let bucket = ''
+  let bucket: string | null = null
   let { live, isKnown } = NOTHING_KNOWN
   for await (const state of uploadStates(collector)) {
     uploads += 1
@@ -133,6 +133,8 @@ const NOTHING_KNOWN: KnownUploads = { live: new Set(), isKnown: () => false }
 
 async function knownUploads(collector: Collector, bucket: string): Promise<KnownUploads> {
   const { storage, systemBucket } = collector
+  // Whose name a bucket cannot have, nobody has begun an upload there; and no address is made of it.
+  if (!isBucketOfClients(collector, bucket)) return { live: new Set(), isKnown: () => true }
   if (storage.capabilities.listsUploads)
     return { live: await liveUploads(collector, bucket), isKnown: () => true }
   // A store that is asked key by key says nothing of an upload whose key was not noted.
@@ -150,6 +152,16 @@ async function knownUploads(collector: Collector, bucket: string): Promise<Known
   return { live, isKnown: (prefix) => known.has(prefix) }
 }
 
+function isBucketOfClients(collector: Collector, bucket: string): boolean {
+  try {
+    checkBucket(collector, bucket)
+    return true
+  } catch (error) {
+    if (isError(error, 'NoSuchBucket', 'InvalidBucketName')) return false
+    throw error
+  }
+}
+
 function noneWithoutBucket(error: unknown): readonly StoredUpload[] {
   if (isError(error, 'NoSuchBucket')) return []
   throw error
@@ -159,7 +171,6 @@ function noneWithoutBucket(error: unknown): readonly StoredUpload[] {
 async function liveUploads(collector: Collector, bucket: string): Promise<ReadonlySet<string>> {
   const live = new Set<string>()
   try {
-    checkBucket(collector, bucket)
     for await (const { uploadId } of storedUploads(collector.storage, { bucket, prefix: '' }))
       live.add(uploadPrefix({ bucket, uploadId }))
     return live

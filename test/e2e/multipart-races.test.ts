@@ -291,6 +291,21 @@ describe('collectGarbage', () => {
     assert.deepEqual(await state('v1/probe/'), [])
   })
 
+  it('is kept from nothing by records that nobody here made, and removes them in time', async () => {
+    const id = await bucket.begin('beside-strangers')
+    const part = await bucket.send('beside-strangers', id, 1, randomBytes(10))
+    const names = ['', '..', 'no bucket', 'a:b@c#', 'sealgate-system', '\uff5e', '\u{1f600}']
+    const strangers = names.map((name) => `v1/mpu/${name}/x/init`)
+    for (const name of strangers) await putSystemObject(gateway.gateway, name, Buffer.from('?'))
+    for (let day = 0; day < 2; day++) {
+      await collectGarbage(gateway.gateway)
+      clock += DAY_MS
+    }
+    await collectGarbage(gateway.gateway)
+    assert.deepEqual(await state('/x/init'), [])
+    await bucket.complete('beside-strangers', id, [part])
+  })
+
   it('takes no upload for an orphan where the store does not list all its uploads', async () => {
     await s3.send(new CreateBucketCommand({ Bucket: 'unlisted' }))
     const upload = { Bucket: 'unlisted', Key: 'k' }
