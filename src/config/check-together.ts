@@ -55,11 +55,24 @@ export function checkTogether(settings: Settings): void {
       missing(settings, needed, isDefault ? `kms.provider ${provider}` : begun)
     if (isDefault && !origins.has(asDefault)) missing(settings, asDefault, `kms.provider ${provider}`)
   }
+  checkStoreIsNamed(settings)
   checkS3(settings)
   checkCos(settings)
   checkRules(settings)
   checkPlainHttp(settings)
   if (origins.has('kms.vault.address')) checkVaultAuth(settings)
+}
+
+/** Who describes a server and forgets to name it as the store would have all objects in the data directory. */
+function checkStoreIsNamed({ origins, mistakes }: Settings): void {
+  if (origins.has('store')) return
+  for (const store of ['s3', 'cos']) {
+    const set = [...origins.keys()].find((name) => name.startsWith(`${store}.`))
+    if (set === undefined) continue
+    mistakes.push(
+      `store: must be named, as ${set} is set: store: ${store} (${FIELDS.store.env}=${store}) for that server, or store: fs for the data directory all the same`,
+    )
+  }
 }
 
 /** Data keys and tokens are as good as the plaintext. */

@@ -51,10 +51,10 @@ const MAX_HOST_LENGTH = 60
 
 /** Adds what is wrong with the fields of the cos store together. */
 export function checkCos(settings: Settings): void {
-  const { values, mistakes } = settings
+  const { values, origins, mistakes } = settings
   if (values.get('store') !== 'cos') return
   for (const name of ['cos.region', 'cos.appId'] as const)
-    if (values.get(name) === null)
+    if (!origins.has(name))
       mistakes.push(`${name}: must be set for store cos (${FIELDS[name].env}); ${FIELDS[name].hint}`)
   checkSystemBucket(settings)
   checkBucketPairs(settings, 'cos.buckets', `${values.get('systemBucket')}-${values.get('cos.appId')}`)

@@ -15,7 +15,7 @@ export const COS_FIELDS = {
     env: 'SEALGATE_COS_APP_ID',
     default: null,
     pattern: /^\d{3,16}$/,
-    form: 'the digits of an APPID, in quotes',
+    form: 'the digits of an APPID',
     hint: "the account's APPID, which stands behind the names of all buckets there; clients do not see it",
   },
   'cos.secretId': {

@@ -63,11 +63,13 @@ export function checkS3(settings: Settings): void {
   const { values, origins, mistakes } = settings
   if (values.get('store') !== 's3') return
   const endpoint = values.get('s3.endpoint') as string | null
-  if (endpoint === null && values.get('s3.region') === null)
+  // An endpoint that is set badly is one mistake, and not of AWS.
+  const isAws = endpoint === null ? !origins.has('s3.endpoint') : isAmazon(endpoint)
+  if (!origins.has('s3.endpoint') && !origins.has('s3.region'))
     mistakes.push(
       `s3.endpoint: must be set for store s3 (${FIELDS['s3.endpoint'].env}), or s3.region for AWS; ${FIELDS['s3.endpoint'].hint}`,
     )
-  if ((endpoint === null || isAmazon(endpoint)) && !origins.has('systemBucket'))
+  if (isAws && !origins.has('systemBucket'))
     mistakes.push(
       `systemBucket: must be set for AWS (${FIELDS.systemBucket.env}), where the names of buckets are global; ${FIELDS.systemBucket.hint}`,
     )

@@ -333,6 +333,34 @@ it('an S3 endpoint of Tencent COS needs virtual hosts and the number of the acco
   assert.equal(loadConfig(undefined, { ...s3, ...more }).s3?.bucketSuffix, '-1250000000')
 })
 
+it('a server that is described and not named as the store is no configuration of the data directory', () => {
+  const s3 = 's3:\n  endpoint: "http://127.0.0.1:1"\n'
+  assert.match(
+    mistakes(s3).join(),
+    /^store: must be named, as s3\.endpoint is set: store: s3 \(SEALGATE_STORE=s3\)/,
+  )
+  assert.match(
+    mistakes(undefined, { SEALGATE_COS_REGION: 'ap-guangzhou' }).join(),
+    /cos\.region is set: store: cos/,
+  )
+  assert.equal(loadConfig(file(`store: fs\n${s3}`), {}).store, 'fs')
+  assert.equal(loadConfig(file(s3), { SEALGATE_STORE: 's3' }).store, 's3')
+  assert.equal(mistakes(`store: S3\n${s3}`).length, 1)
+})
+
+it('a field that is set badly is one mistake, and no other field is asked for because of it', () => {
+  for (const endpoint of ['127.0.0.1:9000', 'http://127.0.0.1:9000/bucket'])
+    assert.deepEqual(
+      mistakes(`store: s3\ns3:\n  endpoint: "${endpoint}"\n`).map((mistake) =>
+        mistake.replace(/^.*yaml:(.*) \(got .*/, '$1'),
+      ),
+      ['3: s3.endpoint: must be an address without a path, such as https://s3.eu-central-1.amazonaws.com'],
+    )
+  const found = mistakes('store: cos\ncos:\n  region: ap-guangzhou\n  appId: 1250000000\n')
+  assert.equal(found.length, 1)
+  assert.match(found.join(), /cos\.appId: must be the digits of an APPID, in quotes \(got 1250000000\)/)
+})
+
 const COS = 'store: cos\ncos:\n  region: ap-guangzhou\n  appId: "1250000000"\n'
 
 it('a store at Tencent COS: names and regions of its buckets', () => {
