@@ -81,6 +81,11 @@ export const ERRORS = {
     message:
       'The encryption request that you specified is not valid. The valid values are AES256 and aws:kms.',
   },
+  InvalidObjectState: {
+    status: 403,
+    message:
+      'The operation is not valid for the storage class of the object. It is archived: restore it in the storage behind the gateway first.',
+  },
   InvalidPart: {
     status: 400,
     message:

@@ -111,6 +111,27 @@ function suite(start: () => Promise<S3Stack>): void {
     await remove('held', VersionId)
   })
 
+  it('keeps its bucket as long as a version is held, and no longer', async () => {
+    const whole = 'locked-to-the-end'
+    await s3.send(new sdk.CreateBucketCommand({ Bucket: whole, ObjectLockEnabledForBucket: true }))
+    const held = { Bucket: whole, Key: 'held' }
+    const { VersionId } = await s3.send(
+      new sdk.PutObjectCommand({ ...held, Body: 'value', ObjectLockLegalHoldStatus: 'ON' }),
+    )
+    const { VersionId: marker } = await s3.send(new sdk.DeleteObjectCommand(held))
+    const removeBucket = () => s3.send(new sdk.DeleteBucketCommand({ Bucket: whole }))
+    await fails(removeBucket(), 'BucketNotEmpty', 409)
+    await s3.send(new sdk.DeleteObjectCommand({ ...held, VersionId: marker }))
+    await fails(s3.send(new sdk.DeleteObjectCommand({ ...held, VersionId })), 'AccessDenied', 403)
+    await fails(removeBucket(), 'BucketNotEmpty', 409)
+    await s3.send(
+      new sdk.PutObjectLegalHoldCommand({ ...held, VersionId, LegalHold: { Status: 'OFF' as const } }),
+    )
+    await s3.send(new sdk.DeleteObjectCommand({ ...held, VersionId }))
+    await removeBucket()
+    await fails(s3.send(new sdk.HeadObjectCommand(held)), 'NotFound', 404)
+  })
+
   it('is put on a version that is there, and bypassed where many are deleted', async () => {
     const { VersionId } = await put('later')
     await fails(

@@ -49,6 +49,7 @@ const SAME: readonly ErrorKind[] = [
   'EntityTooLarge',
   'EntityTooSmall',
   'InvalidBucketState',
+  'InvalidObjectState',
   'InvalidPart',
   'InvalidPartOrder',
   'InvalidRange',
@@ -93,6 +94,8 @@ const ALIASES: Readonly<Record<string, ErrorKind>> = {
   InvalidRetentionPeriod: 'InvalidArgument',
   NoSuchReplicationConfiguration: 'ReplicationConfigurationNotFoundError',
   NoSuchTagSetError: 'NoSuchTagSet',
+  // Of the source of a copy that is archived.
+  ObjectNotInActiveTierError: 'InvalidObjectState',
   ObjectParentIsFile: 'InvalidURI',
   RequestTimeout: 'SlowDown',
   ServiceUnavailable: 'SlowDown',
