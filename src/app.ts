@@ -158,15 +158,7 @@ async function start(
     idleTimeoutMs: config.limits.idleTimeoutMs,
     onRequest: (outcome) => logRequest(log, outcome),
   })
-  if (config.signatureV2 === 'accept')
-    log.warn(
-      'signatureV2: accept takes requests whose bodies nobody signed, by a hash that is given up elsewhere (docs/security.md)',
-    )
-  if (config.plaintext.some((rule) => rule.plaintext === 'read'))
-    log.warn(
-      { buckets: config.plaintext },
-      'buckets with plaintext: read serve what nobody sealed; set it back once all is copied in (docs/security.md)',
-    )
+  warnOfConcessions(config, log)
   const server = createHttpServer({ handler, limits: config.limits })
   release.defer(collectByItself(gateway, log))
   const watch = rotationWatch(config, gateway, log)
@@ -182,6 +174,19 @@ async function start(
   }
   const { address, port } = server.address() as AddressInfo
   return { host: address, port, close }
+}
+
+/** What the configuration gives up is told at every start. */
+function warnOfConcessions(config: Config, log: Logger): void {
+  if (config.signatureV2 === 'accept')
+    log.warn(
+      'signatureV2: accept takes requests whose bodies nobody signed, by a hash that is given up elsewhere (docs/security.md)',
+    )
+  if (config.plaintext.some((rule) => rule.plaintext === 'read'))
+    log.warn(
+      { buckets: config.plaintext },
+      'buckets with plaintext: read serve what nobody sealed; set it back once all is copied in (docs/security.md)',
+    )
 }
 
 /** By the first rule that says something of it. */

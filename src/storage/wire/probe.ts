@@ -69,18 +69,9 @@ export async function probe(
       unprintableNames,
       versions,
     ] = await Promise.all(probes)
-    const { copySourceIfMatch, copyObject } = copy
-    const either = (write: keyof ConditionSupport) =>
-      (copySourceIfMatch && copyObject[write]) || complete[write] || put.conditions[write]
     return {
-      conditions: {
-        put: put.conditions,
-        delete: remove,
-        complete,
-        copy: { ifMatch: either('ifMatch'), ifNoneMatch: either('ifNoneMatch') },
-      },
-      copySourceIfMatch,
-      copyObject,
+      conditions: conditionsOf(put.conditions, remove, complete, copy),
+      ...copy,
       ...parts,
       integrity,
       bareIfMatch: put.bareIfMatch,
@@ -95,6 +86,23 @@ export async function probe(
     // One that fails leaves the others under way, and what they make after this would stay.
     await Promise.allSettled(probes)
     await scratch.clear()
+  }
+}
+
+/** A copy goes by one of these ways, the first that keeps its condition. */
+function conditionsOf(
+  put: ConditionSupport,
+  remove: ConditionSupport,
+  complete: ConditionSupport,
+  { copySourceIfMatch, copyObject }: Pick<WireCapabilities, 'copySourceIfMatch' | 'copyObject'>,
+): WireCapabilities['conditions'] {
+  const copy = (kind: keyof ConditionSupport) =>
+    (copySourceIfMatch && copyObject[kind]) || complete[kind] || put[kind]
+  return {
+    put,
+    delete: remove,
+    complete,
+    copy: { ifMatch: copy('ifMatch'), ifNoneMatch: copy('ifNoneMatch') },
   }
 }
 
