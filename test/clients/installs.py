@@ -53,6 +53,15 @@ def apt(package: str, *programs: str) -> None:
             raise RuntimeError(f"{package} did not bring {programs or package}")
 
 
+def fuse() -> None:
+    """What mounts need that no package can bring; either age of Debian's will do."""
+    apt("fuse", "fusermount")
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError as error:
+        raise Unavailable(f"/dev/fuse: {error.strerror}.") from error
+
+
 def venv(name: str, *requirements: str) -> Path:
     """A virtual environment .lanes/`name` with exactly these requirements (`boto3==1.43.3`); returns its bin directory."""
     where = LANES / name
@@ -66,14 +75,14 @@ def venv(name: str, *requirements: str) -> Path:
     return where / "bin"
 
 
-def go(module: str, program: str, package: str = ".") -> Path:
-    """`package` of `module@version`, built from the module's own tree (so that what it replaces or deprecates does no harm) into
-    .lanes/bin as `program-version`, which is returned."""
+def go(module: str, program: str, package: str = ".", tags: str = "") -> Path:
+    """`package` of `module@version`, built from the module's own tree (so that what it replaces or deprecates does no harm) with these
+    build tags into .lanes/bin as `program-version`, which is returned."""
     target = BIN / f"{program}-{module.rpartition('@')[2]}"
     with alone():
         if not target.exists():
             found = json.loads(go_call("mod", "download", "-json", module))
-            go_call("-C", found["Dir"], "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", target, package)
+            go_call("-C", found["Dir"], "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", tags, "-o", target, package)
     return target
 
 

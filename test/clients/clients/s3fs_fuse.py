@@ -3,19 +3,15 @@ import os
 import time
 from contextlib import contextmanager
 
-from client import Client, Differs, Unavailable
+from client import Client, Differs
 from gateway import MIB, equal, same_bytes
-from installs import apt, version_of
+from installs import apt, fuse, version_of
 
 
 def install():
     apt("s3fs")
-    apt("fuse", "fusermount")
     apt("fio")
-    try:
-        os.close(os.open("/dev/fuse", os.O_RDWR))
-    except OSError as error:
-        raise Unavailable(f"/dev/fuse: {error.strerror}.") from error
+    fuse()
 
 
 @contextmanager
