@@ -5,11 +5,19 @@ import sqlite3
 import time
 
 from client import Client
-from gateway import MIB, equal
-from installs import BIN, go, version_of
+from gateway import MIB, equal, program
+from installs import BIN, LANES, go, go_program, version_of
 
 RELEASE = "v0.5.16"
 LITESTREAM = BIN / f"litestream-{RELEASE}"
+# Of the same release, which programs/go/leases.mod names: its lease, which no command takes yet.
+LEASES = LANES / "programs/leases-leases"
+
+
+def install():
+    go(f"github.com/benbjohnson/litestream@{RELEASE}", "litestream", "./cmd/litestream")
+    go_program("leases", "leases.mod")
+    equal(version_of(LEASES, "version"), RELEASE.removeprefix("v"), "the release whose lease is tried")
 
 
 def configured(gateway, bucket, name="lane.db"):
@@ -138,7 +146,10 @@ CLIENTS = [
     Client(
         "litestream",
         version=lambda: version_of(LITESTREAM, "version"),
-        install=lambda: go(f"github.com/benbjohnson/litestream@{RELEASE}", "litestream", "./cmd/litestream") and None,
-        cells={"small": small, "multipart": multipart, "resume": resumed, "list": listed, "delete": removed},
+        install=install,
+        cells={
+            "small": small, "multipart": multipart, "resume": resumed, "list": listed, "delete": removed,
+            "conditional": program(LEASES).cell("conditional"),
+        },
     )
 ]
