@@ -289,6 +289,16 @@ describe('names of buckets', () => {
       ['acme-docs', 'acme-music', 'other', 'acme-photos', 'system'].map((stored) => names.shown(stored)),
       ['photos', 'music', null, null, 'system'],
     )
+    const between = new BucketNames({
+      systemBucket: 'system',
+      prefix: 'acme-',
+      suffix: '-125',
+      map: new Map(),
+    })
+    assert.deepEqual(
+      ['acme-125', 'acme--125', 'acme-a-125'].map((stored) => between.shown(stored)),
+      [null, null, 'a'],
+    )
   })
 })
 

@@ -81,7 +81,8 @@ export class BucketNames {
     if (mapped !== undefined) return mapped
     if (!stored.startsWith(prefix) || !stored.endsWith(this.#suffix) || this.isTaken(stored)) return null
     const name = stored.slice(prefix.length, stored.length - this.#suffix.length)
-    return this.#o.map.has(name) || name === systemBucket ? null : name
+    // Empty also where prefix and suffix lie in one another.
+    return name === '' || this.#o.map.has(name) || name === systemBucket ? null : name
   }
 
   isSystem(bucket: string): boolean {
