@@ -11,6 +11,7 @@ import { SCRATCH_PREFIX, type Storage } from '../storage/storage.ts'
 import { createLog } from '../telemetry/log.ts'
 import { capabilityTable } from './capability-table.ts'
 import type { Capability, Finding } from './finding.ts'
+import { storeHint } from './store-hint.ts'
 
 export interface CheckedStore {
   readonly findings: readonly Finding[]
@@ -187,16 +188,13 @@ function failed(part: Finding['part'], error: unknown, config?: Config): Finding
   if (error instanceof StartupError || error instanceof LostRealmError)
     return { part, status: 'failed', what: error.message }
   if (!isError(error) || config === undefined) throw error
-  return { part, status: 'failed', what: `${storeName(config)}: ${reasonOf(error)}.`, hint: hintOf(config) }
-}
-
-function hintOf({ store }: Config): string {
-  const fields = store === 'cos' ? 'cos.region, cos.appId, cos.domain' : 's3.endpoint, s3.region'
-  return `Check ${fields}, TLS, and what the credentials of the store are allowed (docs/operations.md).`
+  const reason = reasonOf(error)
+  const hint = storeHint(config, reason)
+  return { part, status: 'failed', what: `${storeName(config)}: ${reason}.`, hint }
 }
 
 function reasonOf({ kind, message, reason }: SealgateError): string {
-  return reason ?? `${kind}: ${message.replace(/\.$/, '')}`
+  return (reason ?? `${kind}: ${message}`).replace(/\.$/, '')
 }
 
 function capital(text: string): string {

@@ -25,9 +25,12 @@ type Report = Awaited<ReturnType<typeof collectOffline>>
 
 function inWords({ uploads, collected, waiting, records, listsUploads }: Report, dryRun: boolean): string {
   const done = dryRun ? 'to be removed' : 'removed'
+  const kept = uploads - collected - waiting
   const lines = [
-    `State of ${uploads === 1 ? '1 upload' : `${uploads} uploads`} in the system bucket: that of ${collected} ${done}, of ${waiting} waiting, of ${uploads - collected - waiting} kept.`,
+    `State of ${uploads === 1 ? '1 upload' : `${uploads} uploads`} in the system bucket: that of ${collected} ${done}, of ${waiting} waiting, of ${kept} kept.`,
   ]
+  if (kept > 0)
+    lines.push('What is kept is of uploads under way, or of ones that were completed less than a day ago.')
   if (records > 0)
     lines.push(
       `Besides, ${records === 1 ? '1 old record' : `${records} old records`} ${done} (orders to rotate, leftovers of starts).`,
@@ -38,7 +41,7 @@ function inWords({ uploads, collected, waiting, records, listsUploads }: Report,
     )
   if (!listsUploads)
     lines.push(
-      'This store does not list all of its uploads. It was asked by the keys that the gateway noted; state without such a note was kept.',
+      'This store does not list all of its uploads. It was asked by the keys that the gateway noted; state of an upload without such a note, and not completed, is kept too.',
     )
   if (dryRun) lines.push('Nothing was changed.')
   return lines.join('\n')

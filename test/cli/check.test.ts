@@ -176,6 +176,17 @@ describe('sealgate check of an S3 server', () => {
     const secret = { SEALGATE_S3_SECRET_ACCESS_KEY: 'gateway-secret' }
     const refused = await checked(environment(behind, secret))
     assert.match(found(refused, 'store').join(), /^failed: http:\S+: the store answered 403/)
+    assert.deepEqual(hints(refused), ['s3.secretAccessKey is not the secret of s3.accessKeyId.'])
+    const stranger = await checked(environment(behind, { SEALGATE_S3_ACCESS_KEY_ID: 'STRANGER' }))
+    assert.match(hints(stranger).join(), /^The server does not know s3\.accessKeyId/)
+    const tls = await checked(
+      environment(behind, { SEALGATE_S3_ENDPOINT: behind.endpoint.replace('http', 'https') }),
+    )
+    assert.match(
+      found(tls, 'store').join(),
+      /^failed: https:\S+: the store cannot be reached: TLS: wrong version number \(ERR_SSL_WRONG_VERSION_NUMBER\)\.$/,
+    )
+    assert.match(hints(tls).join(), /^No TLS is spoken there: check s3\.endpoint/)
     const away = await checked(environment(behind, { SEALGATE_S3_ENDPOINT: 'http://127.0.0.1:1' }))
     assert.match(found(away, 'store').join(), /^failed: http:\/\/127\.0\.0\.1:1: the store cannot be reached/)
     assert.match(hints(away).join(), /s3\.endpoint/)

@@ -97,6 +97,7 @@ for (const [name, open] of [
           run.output(),
           /^State of 2 uploads in the system bucket: that of 1 removed, of 0 waiting, of 1 kept\.$/m,
         )
+        assert.match(run.output(), /^What is kept is of uploads under way, or of ones/m)
         assert.deepEqual(await states(), ['kept'])
         await kept.complete('open', id, [part])
         assert.equal((await kept.read('open')).length, 6 * 1024 * 1024)

@@ -178,7 +178,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #reason(error: Error): unknown {
     if (this.#bodyError !== null) return this.#bodyError.error
     if (this.#request.signal?.aborted === true) return this.#request.signal.reason
-    return new ConnectionError(error.message, this.#started, error)
+    return new ConnectionError(sayable(error), this.#started, error)
   }
 
   /**
@@ -232,4 +232,10 @@ function joined(headers: Record<string, string | string[] | undefined>): Readonl
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) result[name] = Array.isArray(value) ? value.join(',') : value
   return result
+}
+
+/** What OpenSSL says has the line of its source in it, and a line break. */
+function sayable(error: Error & { readonly code?: string; readonly reason?: string }): string {
+  const { code = '', reason = '' } = error
+  return code.startsWith('ERR_SSL_') && reason !== '' ? `TLS: ${reason} (${code})` : error.message
 }
