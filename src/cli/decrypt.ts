@@ -139,14 +139,15 @@ function report(
   { bucket, key }: LogicalName,
   { object, objectSize, slice, size }: Reading,
   checksums: readonly ConfirmedChecksum[],
-  { output, json }: DecryptOptions,
+  { output, json, versionId }: DecryptOptions,
 ): void {
   const print = output === undefined ? console.error : console.log
   const { envelope, metadata } = object
   if (json === true) {
     const { wrappedDekBytes: _, ...key } = describeKey(envelope)
     const found = { kind: envelope.kind, ...key }
-    const what = { bucket, key, output: output ?? '-', size: objectSize, range: slice }
+    const version = versionId === undefined ? {} : { versionId }
+    const what = { bucket, key, ...version, output: output ?? '-', size: objectSize, range: slice }
     print(JSON.stringify({ ...what, ...found, metadata, ...clientAttributes(object), checksums }))
     return
   }
@@ -155,7 +156,10 @@ function report(
       `sealgate: the metadata were ${metadata === 'changed' ? 'changed, and ignored' : 'not given, so not checked'}; the content is authentic.`,
     )
   if (output === undefined) return
+  const ofVersion = versionId === undefined ? '' : ` (version ${versionId})`
   const names = checksums.map(({ algorithm }) => algorithm)
   const checked = ['every segment', ...(slice === null ? ['padding', 'footer', ...names] : [])]
-  console.log(`${output}: ${size} bytes of s3://${bucket}/${key}; verified: ${checked.join(', ')}`)
+  console.log(
+    `${output}: ${size} bytes of s3://${bucket}/${key}${ofVersion}; verified: ${checked.join(', ')}`,
+  )
 }

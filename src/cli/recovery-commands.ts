@@ -48,6 +48,9 @@ function withInputs(command: Command): Command {
       new Option('--realm <id>', 'the realm of the deployment, where neither keyring nor store has it'),
     )
     .addOption(
+      new Option('--version-id <id>', 'of an object of the store, this version instead of the newest'),
+    )
+    .addOption(
       new Option(
         '--customer-key <file>',
         "the customer's own key (SSE-C): 32 bytes as they are, or their base64",
@@ -73,6 +76,7 @@ A downloaded object needs the metadata that the store has with it, as aws s3api 
 From the store that the configuration names:
   sealgate decrypt s3://photos/2024/cat.jpg -o cat.jpg
   sealgate decrypt s3://photos/2024/cat.jpg --range 0-1023 > start
+  sealgate decrypt s3://photos/2024/cat.jpg --version-id ID -o old.jpg
   sealgate decrypt s3://photos/ -o photos/     all of a bucket; run again, it goes on where it stopped
   sealgate decrypt s3:// -o all/               all buckets
 
@@ -82,6 +86,7 @@ Exit status: 0 verified; 1 something is not authentic or not sealed; 2 it could 
 
 const INSPECT_HELP = `
   sealgate inspect s3://photos/2024/cat.jpg
+  sealgate inspect s3://photos/2024/cat.jpg --version-id ID
   sealgate inspect s3://photos/                a line for each object, and how many lie under each CMK
   sealgate inspect cat.jpg --bucket photos --key 2024/cat.jpg
   aws s3api head-object --bucket BACKEND --key KEY | sealgate inspect --metadata -

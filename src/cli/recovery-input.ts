@@ -9,7 +9,8 @@ import {
 import type { LogicalName } from '../recovery/open-sealed.ts'
 import type { SealedBytes, SealedObject } from '../recovery/sealed-object.ts'
 import { sealedInStore } from '../recovery/store-source.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { ObjectVersionName, Storage } from '../storage/storage.ts'
+import { MAX_VERSION_ID_LENGTH } from '../storage/versioning.ts'
 
 /** The options that decrypt and inspect share. */
 export interface RecoveryOptions {
@@ -20,6 +21,7 @@ export interface RecoveryOptions {
   readonly envelope?: string
   readonly realm?: string
   readonly ring?: string
+  readonly versionId?: string
   readonly customerKey?: string
   readonly ignoreMetadata?: boolean
   readonly recursive?: boolean
@@ -31,7 +33,12 @@ export interface RecoveryOptions {
 export type Location =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'stdin' }
-  | { readonly kind: 'object'; readonly bucket: string; readonly key: string }
+  | {
+      readonly kind: 'object'
+      readonly bucket: string
+      readonly key: string
+      readonly versionId?: string | undefined
+    }
   /** An empty bucket stands for all. */
   | { readonly kind: 'tree'; readonly bucket: string; readonly prefix: string }
 
@@ -39,7 +46,20 @@ export type Location =
  * `s3://bucket/key` as it stands, without any decoding. A key that ends in `/`, or none, means all objects below it, and no bucket all
  * buckets.
  */
-export function locate(source: string, { recursive, exact }: RecoveryOptions): Location {
+export function locate(source: string, options: RecoveryOptions): Location {
+  const location = named(source, options)
+  const { versionId } = options
+  if (versionId === undefined) return location
+  if (location.kind !== 'object') throw new StartupError(VERSION_OF_NOTHING)
+  if (!VERSION_ID.test(versionId))
+    throw new StartupError('--version-id is none: give it as aws s3api list-object-versions shows it.')
+  return { ...location, versionId }
+}
+
+const VERSION_OF_NOTHING = '--version-id is for one object of the store: give it by s3://BUCKET/KEY.'
+const VERSION_ID = new RegExp(`^[ -~]{1,${MAX_VERSION_ID_LENGTH}}$`)
+
+function named(source: string, { recursive, exact }: RecoveryOptions): Location {
   if (source === '-') return { kind: 'stdin' }
   const [, bucket, key = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(source) ?? []
   if (bucket === undefined) return { kind: 'file', path: source }
@@ -81,7 +101,7 @@ export async function openDownloaded(
 }
 
 /** An object of the store. */
-export async function openStored(storage: Storage, name: LogicalName): Promise<Input> {
+export async function openStored(storage: Storage, name: ObjectVersionName): Promise<Input> {
   return { kind: 'object', sealed: await sealedInStore(storage, name), close: async () => undefined }
 }
 
@@ -101,6 +121,7 @@ export function logicalName(
 
 /** An envelope without its object. */
 export async function metadataAlone(options: RecoveryOptions): Promise<MetadataDocument & { name: string }> {
+  if (options.versionId !== undefined) throw new StartupError(VERSION_OF_NOTHING)
   if (options.metadata === undefined && options.envelope === undefined)
     throw new StartupError('Name an object, or give its metadata alone: --metadata FILE or --envelope TEXT.')
   const name = options.metadata === undefined || options.metadata === '-' ? 'the envelope' : options.metadata

@@ -4,7 +4,7 @@ import {
   type GetObjectResult,
   type ListedObject,
   type ObjectBody,
-  type ObjectName,
+  type ObjectVersionName,
   OVERWRITTEN,
   type Storage,
   type StoredObject,
@@ -21,10 +21,10 @@ export interface StoredSource extends SealedObject {
   readonly lastModified: number
 }
 
-/** `size`: of a listing, if there was one. */
+/** @param size of a listing, if there was one */
 export async function sealedInStore(
   storage: Storage,
-  name: ObjectName,
+  name: ObjectVersionName,
   size?: number,
 ): Promise<StoredSource> {
   const label = nameInStore(name)
@@ -66,12 +66,17 @@ export async function bucketsIn(
   return buckets.map(({ name }) => name).filter((name) => name !== systemBucket)
 }
 
-function nameInStore({ bucket, key }: ObjectName): string {
-  return `s3://${bucket}/${shown(key)}`
+function nameInStore({ bucket, key, versionId }: ObjectVersionName): string {
+  return `s3://${bucket}/${shown(key)}${versionId === undefined ? '' : ` (version ${shown(versionId)})`}`
 }
 
 /** Ranges of a larger object, pinned to the version that the first call saw. */
-function ranged(storage: Storage, name: ObjectName, label: string, object: StoredObject): StoredSource {
+function ranged(
+  storage: Storage,
+  name: ObjectVersionName,
+  label: string,
+  object: StoredObject,
+): StoredSource {
   const read = (start: number, end: number) =>
     inStore(label, async () => {
       const answer = await storage.getObject({ ...name, range: { start, end }, ifMatch: object.etag })
@@ -140,12 +145,21 @@ async function inStore<T>(label: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
+const OLDER_VERSION = 'An older version may be there: name it by --version-id'
+
+/** Some stores say that the key was there, and is hidden. */
+function hidden({ headers }: SealgateError): string {
+  return headers['x-amz-delete-marker'] === 'true' ? `, as it was deleted. ${OLDER_VERSION}` : ''
+}
+
 function storeError(label: string, error: SealgateError): RecoveryError {
   const { kind, reason, message } = error
   const cause = { cause: error }
   switch (kind) {
     case 'NoSuchKey':
-      return new RecoveryError('gone', `${label}: the store has no such object.`, cause)
+      return new RecoveryError('gone', `${label}: the store has no such object${hidden(error)}.`, cause)
+    case 'NoSuchVersion':
+      return new RecoveryError('gone', `${label}: the store has no such version of it.`, cause)
     case 'NoSuchBucket':
       return new RecoveryError('gone', `${label}: the store has no such bucket.`, cause)
     case 'ObjectIntegrityError':
@@ -154,7 +168,11 @@ function storeError(label: string, error: SealgateError): RecoveryError {
         `${label}: the store does not have all of its bytes (${reason}).`,
         cause,
       )
+    case 'MethodNotAllowed':
+      return new RecoveryError('gone', `${label}: is a delete marker. ${OLDER_VERSION}.`, cause)
     default:
+      if (kind === 'InvalidArgument' && error.details['ArgumentName'] === 'versionId')
+        return new RecoveryError('gone', `${label}: the store gives no versions such ids.`, cause)
       if (kind === 'PreconditionFailed' && reason === OVERWRITTEN)
         return new RecoveryError('store', `${label}: was overwritten while it was read. Run again.`, {
           ...cause,
