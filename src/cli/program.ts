@@ -11,6 +11,9 @@ import { type KeygenOptions, keygen } from './keygen.ts'
 import { addRecoveryCommands } from './recovery-commands.ts'
 import { serve } from './serve.ts'
 
+/** Of the commands whose one argument it can be. */
+const CONFIG_ARGUMENT = ['[config]', 'YAML configuration, as with --config'] as const
+
 /** The command line: what there is, its help, and the exit status. */
 export async function run(argv: readonly string[]): Promise<void> {
   const program = new Command('sealgate')
@@ -29,17 +32,21 @@ export async function run(argv: readonly string[]): Promise<void> {
     .command('serve')
     .summary('serve S3')
     .description('Serve S3. The first start makes a keyring and credentials, and prints what clients need.')
+    .argument(...CONFIG_ARGUMENT)
     .addOption(configOption())
     .addHelpText('after', SERVE_HELP)
-    .action((options: ConfigOption) => guarded(() => serve(options.config)))
+    .action((file: string | undefined, options: ConfigOption) => guarded(() => serve(file ?? options.config)))
   program
     .command('config')
     .summary('check the configuration and print it')
     .description(
       'Check the configuration without starting, and print every field with where it is from. The secret is not shown.',
     )
+    .argument(...CONFIG_ARGUMENT)
     .addOption(configOption())
-    .action((options: ConfigOption) => guarded(async () => config(options.config)))
+    .action((file: string | undefined, options: ConfigOption) =>
+      guarded(async () => config(file ?? options.config)),
+    )
   program
     .command('keygen')
     .summary('make a keyring file, or change one')
@@ -98,7 +105,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description(
       'Verify the configuration, reach the store and try what it can do, and make and unwrap a data key under each key. Nothing is made that a start would make; gateways may run. Shows no secret.',
     )
-    .argument('[config]', 'YAML configuration, as with --config')
+    .argument(...CONFIG_ARGUMENT)
     .addOption(configOption())
     .addOption(new Option('--json', 'report in JSON'))
     .addHelpText('after', CHECK_HELP)

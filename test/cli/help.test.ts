@@ -45,6 +45,15 @@ describe('the command line', () => {
     }
   })
 
+  it('a configuration may be named without --config where a command has no other argument', async () => {
+    const refused = ['serve', 'config', 'check'].map(async (command) => {
+      const run = sealgate([command, 'nowhere.yaml'], {})
+      assert.equal(await run.exit, 2)
+      assert.match(run.output(), /nowhere\.yaml: cannot be read: there is no such file/)
+    })
+    await Promise.all(refused)
+  })
+
   it('config prints every field, where it is from, and no secret', async () => {
     const file = join(directory, 'a.yaml')
     writeFileSync(file, 'workers: 3\nlimits:\n  idleTimeoutMs: 5000\n')
