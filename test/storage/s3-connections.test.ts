@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { isError } from '../../src/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { UNPROBED } from '../../src/storage/wire/capabilities.ts'
 import type { TlsOptions } from '../../src/storage/wire/connections.ts'
 import { type S3Server, startS3Server } from '../emulators/s3-server.ts'
 import { CERTIFICATE, COS_CERTIFICATE, COS_PRIVATE_KEY, PRIVATE_KEY } from '../emulators/tls.ts'
@@ -166,7 +167,12 @@ describe('a store that cannot be reached', () => {
   })
 
   it('as all its connections are busy, is waited for no longer than for a connection', async () => {
-    const storage = await openStoreBefore(server, { maxConnections: 1, connectTimeoutMs: 200 })
+    // Nothing is probed: that is many requests at once, which one connection takes one by one.
+    const storage = await openStoreBefore(server, {
+      maxConnections: 1,
+      connectTimeoutMs: 500,
+      known: UNPROBED,
+    })
     const { body } = await storage.getObject(name)
     await assert.rejects(storage.headObject(name), (error: unknown) => {
       assert.ok(isError(error, 'ServiceUnavailable'))
