@@ -17,8 +17,8 @@ export interface RealStore {
   readonly expected: Readonly<Record<string, string>>
 }
 
-/** Of Versity: any Complete of an upload that is under way elsewhere, or gone, is a success with the ETag of what was asked for. */
-const COMPLETES = 'whoever comes late is told success, with the ETag of its own list'
+/** Of Versity: it hides an upload while a Complete joins it. */
+const COMPLETES = 'whoever comes while another joins is told that there is no such upload'
 const ENDED = 'a part of an upload that has ended is an internal error'
 
 const MINIO: RealStore = {
@@ -182,7 +182,6 @@ const VERSITYGW: RealStore = {
     'CompleteMultipartUpload_racing: every one of many at once gets the one same answer': COMPLETES,
     'CompleteMultipartUpload_racing for a part that waits: whoever comes late gets the same answer':
       COMPLETES,
-    'CompleteMultipartUpload_again answers the same version, and makes no second one': COMPLETES,
     'AbortMultipartUpload_racing UploadPart ends with no upload and no object': ENDED,
     'AbortMultipartUpload by another replica ends an upload whose key is remembered here': ENDED,
     'behind a Complete whose upload ended before its last part could be joined': ENDED,

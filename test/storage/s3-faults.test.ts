@@ -347,6 +347,31 @@ describe("a store's refusals", () => {
     )
   })
 
+  it('of no second Complete, by a server that says yes to all of them, are seen by a HEAD, there alone', async () => {
+    const etag = '0'.repeat(32)
+    const yes = (header: string) =>
+      once(
+        answer(
+          document(
+            `<CompleteMultipartUploadResult><ETag>"${etag}"</ETag></CompleteMultipartUploadResult>`,
+          ).replace('Content-Type', `${header}Content-Type`),
+        ),
+      )
+    const complete = (key: string) =>
+      storage.completeMultipartUpload({
+        ...{ bucket: 'b', key, uploadId: 'u' },
+        parts: [{ partNumber: 1, etag }],
+      })
+    fault = yes('Server: VERSITYGW\n')
+    await fails(complete('not-yet-there'), 'SlowDown')
+    fault = yes('Server: VERSITYGW\n')
+    await fails(complete('k'), 'NoSuchUpload')
+    heads = []
+    fault = yes('Server: AmazonS3\n')
+    assert.equal((await complete('k')).etag, etag)
+    assert.equal(heads.length, 1)
+  })
+
   it('of a storage class are of that, also where they only speak of an argument', async () => {
     fault = refusal('400 Bad Request', 'InvalidArgument')
     const attributes = { headers: {}, metadata: {}, storageClass: 'GLACIER_IR' }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { childText } from '../../base/xml-reader.ts'
-import { isError } from '../../errors.ts'
+import { isError, SealgateError } from '../../errors.ts'
 import { checkKept, checkPartNumbers, checkWriteCondition } from '../capabilities.ts'
 import type {
   CompleteMultipartUploadRequest,
@@ -80,13 +80,41 @@ export async function completeMultipartUpload(
       signal,
     })
     const etag = childText(readResult(bytes, 'CompleteMultipartUploadResult'), 'ETag') ?? ''
-    if (etag.replaceAll('"', '') !== '')
-      return { etag: readEtag(etag), lastModified: answeredAt(headers), ...versionOf(headers) }
+    if (etag.replaceAll('"', '') !== '') {
+      const joined = { etag: readEtag(etag), lastModified: answeredAt(headers), ...versionOf(headers) }
+      if (SAYS_YES_TO_ALL.test(headers['server'] ?? '')) await checkJoined(store, request, joined)
+      return joined
+    }
     // Some stores leave it out of the answer to a Complete that was sent again.
     const object = await headObject(store, { bucket, key, signal })
     return { etag: object.etag, lastModified: object.lastModified, versionId: object.versionId }
   }
   return whenConditional(store, condition, request, () => besideOthers(store, request, complete))
+}
+
+/**
+ * By its header Server: one that tells every Complete of an upload that another one is joining, or has joined, that it succeeded, with the ETag of
+ * what was asked for. Versity S3 Gateway 1.8.
+ */
+const SAYS_YES_TO_ALL = /^VERSITYGW\b/i
+
+/** Throws where the object is not there yet, or is another than was told. */
+async function checkJoined(
+  store: Store,
+  { bucket, key, signal }: CompleteMultipartUploadRequest,
+  { etag, versionId }: PutObjectResult,
+): Promise<void> {
+  try {
+    if ((await headObject(store, { bucket, key, versionId, signal })).etag === etag) return
+  } catch (error) {
+    if (!isError(error, 'NoSuchKey', 'NoSuchVersion')) throw error
+    throw new SealgateError('SlowDown', undefined, {
+      cause: error,
+      reason: 'another Complete of this upload is still under way',
+      headers: { 'retry-after': '1' },
+    })
+  }
+  throw new SealgateError('NoSuchUpload', undefined, { reason: 'another Complete made the object' })
 }
 
 /**
