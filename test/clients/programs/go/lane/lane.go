@@ -1,13 +1,15 @@
 // Package lane is what the Go clients of the lane share: where the gateway is, which column to try, and how bytes are compared.
 //
 // A client is called as `CLIENT COLUMN`, with LANE_ENDPOINT, LANE_BUCKET and the credentials in the environment. It ends
-// with 0 if all of the column is as with Amazon S3; otherwise it says why not and ends with 1. `CLIENT version` names the SDK.
+// with 0 if all of the column is as with Amazon S3, with 3 and a reason if it has asserted a known difference; otherwise it
+// says why not and ends with 1. `CLIENT version` names the SDK.
 package lane
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,8 +49,17 @@ func Main(module string, columns Columns) {
 	}
 }
 
+// Differs is returned by a column that has asserted a known difference: the reason, as a reader of the table needs it.
+type Differs string
+
+func (reason Differs) Error() string { return string(reason) }
+
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
+	var known Differs
+	if errors.As(err, &known) {
+		os.Exit(3)
+	}
 	os.Exit(1)
 }
 
@@ -68,6 +79,9 @@ func Endpoint() string { return must("LANE_ENDPOINT") }
 
 // TLSEndpoint is the same gateway's by HTTPS, where SDKs frame their bodies in another way.
 func TLSEndpoint() string { return must("LANE_TLS_ENDPOINT") }
+
+// OverFiles tells whether the store is a directory: what a server behind the gateway may lack, it has.
+func OverFiles() bool { return must("LANE_STORE") == "fs" }
 
 // Credentials are the access key id and its secret.
 func Credentials() (string, string) { return must("AWS_ACCESS_KEY_ID"), must("AWS_SECRET_ACCESS_KEY") }
@@ -127,8 +141,8 @@ func Failing(what string, err error, code func(error) string, want ...string) er
 }
 
 // First returns the first error there is.
-func First(errors ...error) error {
-	for _, err := range errors {
+func First(all ...error) error {
+	for _, err := range all {
 		if err != nil {
 			return err
 		}
