@@ -34,6 +34,7 @@ const MINIO: RealStore = {
     'are told before they ask what the rules allow, at once when these are changed': 'it keeps no CORS rules',
     'may read what the rules allow, and errors, and other origins may not': 'it keeps no CORS rules',
     'cost the store one look at the rules for many requests': 'it keeps no CORS rules',
+    'is answered with what the CORS rules of the bucket say': 'it keeps no CORS rules',
     'lifecycle rules may end uploads that are not completed': 'it ends them by itself',
     'of an upload under way is its storage class, which its lists tell':
       'its lists of parts and uploads say STANDARD of all',
