@@ -157,11 +157,6 @@ const VERSITYGW: RealStore = {
       'no name with ?versionId= in it can be the source of a copy',
     'are listed by key and time, page by page': 'a list of uploads does not go on behind an upload',
     'PutObject_empty has no bytes, no range, and its type': 'a name that ends in a slash is a directory',
-    'DeleteObjects_and_names: every legal name is its own': 'an object is no directory as well',
-    'paths are taken byte for byte: dots, double slashes and escapes are keys':
-      'it keeps objects in directories',
-    'are named as clients name them: with a slash in front, encoded or plain, with ?, + and blanks':
-      'it keeps objects in directories',
     'escape what is no XML, and encode everything that they echo when asked':
       'its lists write U+FFFD for what XML cannot hold',
     'CopyObject_unsupportedRequest is refused, and nothing is copied':
